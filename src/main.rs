@@ -1,0 +1,2 @@
+//! `mxray`: see the library for what it is.
+fn main() {}

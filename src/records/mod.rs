@@ -1,0 +1,45 @@
+//! What a domain publishes. One file or folder a record, each in the order *parse, evaluate, suggest, tests*; the one list
+//! of them is [`ALL`], in the fixed order of the sections.
+
+mod tags;
+
+pub use tags::{Tag, TagList, TagProblem};
+
+use crate::check::{Check, Subject};
+use crate::name::Name;
+use crate::report::{Section, VerdictLine};
+
+/// The domain that is looked at.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Its name.
+    pub name: Name,
+    /// DKIM selectors that the person named or that mail showed, to be tried first.
+    pub selectors: Vec<String>,
+}
+
+/// Every record check, in the fixed order of the sections.
+pub const ALL: &[&dyn Check<Domain>] = &[];
+
+impl Domain {
+    /// A domain without known selectors.
+    pub fn new(name: Name) -> Domain {
+        Domain { name, selectors: Vec::new() }
+    }
+}
+
+impl Subject for Domain {
+    const KIND: &'static str = "domain";
+
+    fn target(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn checks(&self) -> &'static [&'static dyn Check<Domain>] {
+        ALL
+    }
+
+    fn verdict(&self, _sections: &[Section]) -> Vec<VerdictLine> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,130 @@
+//! Foreign text made visible. Whatever came from DNS, mail, HTTP or SMTP goes through here before a terminal, a clipboard
+//! or a text export sees it: what a terminal would obey or hide is *shown* instead (`␛`, `⟨RLO⟩`, `⟨ZWSP⟩`, `\xff`).
+//!
+//! It does not judge: a name with a look-alike letter stays as it is (the checks speak of those).
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// `text` with every control, bidirectional and invisible character replaced by a visible sign; tabs and line breaks are
+/// signs too, so the result is always one line.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        push_visible(&mut out, c);
+    }
+    Cow::Owned(out)
+}
+
+/// Like [`visible`], but line feeds stay: for exports of several lines.
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| c != '\n' && is_hidden(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if c == '\n' { out.push(c) } else { push_visible(&mut out, c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Foreign bytes as text, UTF-8 where it is UTF-8, `\xff` for every byte that is not; nothing else is changed.
+pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Foreign bytes made visible on one line: [`lossless`], then [`visible`].
+pub fn visible_bytes(bytes: &[u8]) -> String {
+    visible(&lossless(bytes)).into_owned()
+}
+
+/// Whether a terminal would obey this character, or show nothing where it stands.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || short_name(c).is_some() || matches!(c, '\u{e0000}'..='\u{e0fff}' | '\u{2028}' | '\u{2029}')
+}
+
+fn push_visible(out: &mut String, c: char) {
+    match c {
+        '\u{00}'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
+        '\u{7f}' => out.push('\u{2421}'),
+        _ if !is_hidden(c) => out.push(c),
+        _ => {
+            let _ = match short_name(c) {
+                Some(name) => write!(out, "⟨{name}⟩"),
+                None => write!(out, "⟨U+{:04X}⟩", c as u32),
+            };
+        }
+    }
+}
+
+/// The Unicode abbreviation of a character that hides or reorders text.
+fn short_name(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\u{00ad}' => "SHY",
+        '\u{034f}' => "CGJ",
+        '\u{061c}' => "ALM",
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => "HF",
+        '\u{180e}' => "MVS",
+        '\u{200b}' => "ZWSP",
+        '\u{200c}' => "ZWNJ",
+        '\u{200d}' => "ZWJ",
+        '\u{200e}' => "LRM",
+        '\u{200f}' => "RLM",
+        '\u{202a}' => "LRE",
+        '\u{202b}' => "RLE",
+        '\u{202c}' => "PDF",
+        '\u{202d}' => "LRO",
+        '\u{202e}' => "RLO",
+        '\u{2060}' => "WJ",
+        '\u{2061}'..='\u{2064}' => "INV",
+        '\u{2066}' => "LRI",
+        '\u{2067}' => "RLI",
+        '\u{2068}' => "FSI",
+        '\u{2069}' => "PDI",
+        '\u{206a}'..='\u{206f}' => "DEP",
+        '\u{fe00}'..='\u{fe0f}' => "VS",
+        '\u{feff}' => "BOM",
+        '\u{fff9}'..='\u{fffb}' => "IAA",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown() {
+        assert_eq!(visible("a\u{1b}[31mb\r\n\tc"), "a␛[31mb␍␊␉c");
+        assert_eq!(visible("pay\u{202e}lap\u{200b}!"), "pay⟨RLO⟩lap⟨ZWSP⟩!");
+        assert_eq!(visible("\u{9b}31m"), "⟨U+009B⟩31m");
+        assert_eq!(visible_bytes(b"caf\xe9 \x1b"), "caf\\xe9 ␛");
+        assert_eq!(visible("plain ünïcode"), "plain ünïcode");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_is_left(text in any::<String>()) {
+            prop_assert!(!visible(&text).chars().any(is_hidden));
+        }
+
+        #[test]
+        fn any_bytes_become_text(bytes in any::<Vec<u8>>()) {
+            prop_assert!(!visible_bytes(&bytes).chars().any(is_hidden));
+        }
+    }
+}

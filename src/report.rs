@@ -145,6 +145,26 @@ impl Section {
         }
     }
 
+    /// A section that says that we could not look: never "absent" (design.md, "The contracts"). `what` names the thing in
+    /// the sentence ("the DMARC record"), `why` ends it (an [`Outcome`](crate::check::Outcome) prints so).
+    pub fn could_not_look(
+        (id, title): (&'static str, &'static str),
+        finding: &'static str,
+        what: &str,
+        why: impl std::fmt::Display,
+        lookups: impl IntoIterator<Item = LookupId>,
+    ) -> Section {
+        let mut section = Section::new(id, title);
+        section.state = State::Unknown;
+        section.headline = "could not look".into();
+        section.findings.push(
+            Finding::warning(finding, format!("We could not look at {what}: {why}. Whether it exists is not known."))
+                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_evidence(lookups),
+        );
+        section
+    }
+
     /// Sets one fact; a value that cannot be JSON becomes null.
     pub fn fact(&mut self, key: &str, value: impl Serialize) {
         self.facts.insert(key.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));

@@ -26,6 +26,15 @@ impl Domain {
     pub fn new(name: Name) -> Domain {
         Domain { name, selectors: Vec::new() }
     }
+
+    /// The zone that a provider's form would show for this domain: the registrable domain by the public suffix list, or
+    /// the name itself when it is a suffix. Forms are per zone, so hosts are shown relative to it. This is never used for
+    /// DMARC's Organizational Domain, which is found by walking (RFC 9989 §4.10).
+    pub fn zone(&self) -> Name {
+        psl::domain_str(self.name.as_str())
+            .and_then(|zone| Name::from_text(zone).ok())
+            .unwrap_or_else(|| self.name.clone())
+    }
 }
 
 impl Subject for Domain {

@@ -1,0 +1,1 @@
+//! The one integration binary: each area is a module of its own beside this file.

@@ -1,6 +1,7 @@
 //! What a domain publishes. One file or folder a record, each in the order *parse, evaluate, suggest, tests*; the one list
 //! of them is [`ALL`], in the fixed order of the sections.
 
+pub mod dkim;
 pub mod mx;
 mod tags;
 

@@ -2,6 +2,7 @@
 //! of them is [`ALL`], in the fixed order of the sections.
 
 pub mod dkim;
+pub mod dmarc;
 pub mod mx;
 mod tags;
 

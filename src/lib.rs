@@ -39,4 +39,5 @@ pub mod job;
 pub mod name;
 pub mod records;
 pub mod report;
+pub mod smtp;
 pub mod untrusted;

@@ -1,0 +1,6 @@
+//! A mail conversation without a socket: replies, the session that they make, what a polite sender says next, what each
+//! line means, and what a sending server would conclude. Pure and synchronous; the engine holds the sockets.
+
+pub mod probe;
+pub mod reply;
+pub mod session;

@@ -1,0 +1,298 @@
+//! A transcript read as a session: which command got which reply, what the server offered before and after TLS, how far
+//! the mail transaction came, how long each stage took. A pure fold over the entries; probes, explanations and verdicts
+//! all stand on it.
+
+use std::time::Duration;
+
+use crate::check::{ConnectFault, LineEnding, Stage, TlsSession, Transcript, TranscriptEvent};
+use crate::smtp::reply::Reply;
+
+/// A dialogue as far as it has come.
+#[derive(Clone, Debug, Default)]
+pub struct Session<'a> {
+    /// Every exchange: a command (or the connection itself) and its reply.
+    pub exchanges: Vec<Exchange>,
+    /// The session that TLS agreed on.
+    pub tls: Option<&'a TlsSession>,
+    /// Why the handshake failed.
+    pub tls_failed: Option<&'a str>,
+    /// Why there is no connection.
+    pub not_connected: Option<(ConnectFault, &'a str)>,
+    /// How long it took to connect.
+    pub connect: Option<Duration>,
+    /// How long the handshake took.
+    pub handshake: Option<Duration>,
+    /// Whether the connection has ended.
+    pub closed: bool,
+    /// Whether the server ended it without being asked.
+    pub hung_up: bool,
+    /// Whether the server kept silent past our patience.
+    pub silent: bool,
+    /// Whether we stopped at a bound.
+    pub gave_up: bool,
+    /// How often the connection was made.
+    pub connections: usize,
+}
+
+/// One command and its reply.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// What was sent, or that the connection (or a message) was.
+    pub verb: Verb,
+    /// Index of the entry that began it.
+    pub entry: usize,
+    /// Whether it went through TLS.
+    pub tls: bool,
+    /// When it began.
+    pub at: Duration,
+    /// When the last line of the reply came.
+    pub answered: Option<Duration>,
+    /// The reply so far.
+    pub reply: Reply,
+    /// Whether one of its lines ended with LF alone.
+    pub bare_lf: bool,
+}
+
+impl Exchange {
+    /// Whether the whole reply has come.
+    pub fn is_complete(&self) -> bool {
+        self.reply.complete
+    }
+
+    /// How long the reply took.
+    pub fn took(&self) -> Option<Duration> {
+        self.answered.map(|answered| answered.saturating_sub(self.at))
+    }
+}
+
+/// What a command line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "named after the commands of RFC 5321 and its extensions")]
+#[rustfmt::skip]
+pub enum Verb { Banner, Ehlo, Helo, Lhlo, StartTls, Auth, AuthStep, Mail, Rcpt, Data, Message, Bdat, Rset, Noop, Vrfy, Expn, Help, Quit, Other }
+
+impl Verb {
+    /// The verb of a command line, upper or lower case.
+    pub fn parse(line: &[u8]) -> Verb {
+        let word = line.split(|b| matches!(b, b' ' | b':' | b'\t')).next().unwrap_or_default();
+        match word.to_ascii_uppercase().as_slice() {
+            b"EHLO" => Verb::Ehlo,
+            b"HELO" => Verb::Helo,
+            b"LHLO" => Verb::Lhlo,
+            b"STARTTLS" => Verb::StartTls,
+            b"AUTH" => Verb::Auth,
+            b"MAIL" => Verb::Mail,
+            b"RCPT" => Verb::Rcpt,
+            b"DATA" => Verb::Data,
+            b"BDAT" => Verb::Bdat,
+            b"RSET" => Verb::Rset,
+            b"NOOP" => Verb::Noop,
+            b"VRFY" => Verb::Vrfy,
+            b"EXPN" => Verb::Expn,
+            b"HELP" => Verb::Help,
+            b"QUIT" => Verb::Quit,
+            _ => Verb::Other,
+        }
+    }
+
+    /// Whether it greets.
+    pub fn is_greeting(self) -> bool {
+        matches!(self, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
+    }
+
+    /// The stage of a dialogue that it opens.
+    pub fn stage(self) -> Stage {
+        match self {
+            Verb::Banner => Stage::Banner,
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo => Stage::Ehlo,
+            Verb::StartTls => Stage::StartTls,
+            Verb::Auth | Verb::AuthStep => Stage::Auth,
+            Verb::Mail => Stage::MailFrom,
+            Verb::Rcpt => Stage::RcptTo,
+            Verb::Data | Verb::Message | Verb::Bdat => Stage::Data,
+            Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Other => Stage::Ehlo,
+            Verb::Quit => Stage::Quit,
+        }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Reads a transcript, finished or growing.
+    pub fn read(transcript: &'a Transcript) -> Session<'a> {
+        let mut session = Session::default();
+        let mut free_since = Duration::ZERO;
+        for (entry, item) in transcript.entries.iter().enumerate() {
+            match &item.event {
+                TranscriptEvent::Connected { .. } => {
+                    session.begin(Verb::Banner, entry, item.tls, item.at);
+                    session.connect = Some(item.at.saturating_sub(free_since));
+                    session.connections += 1;
+                    session.closed = false;
+                }
+                TranscriptEvent::NotConnected(fault, why) => {
+                    session.not_connected = Some((*fault, why));
+                    session.closed = true;
+                }
+                TranscriptEvent::Sent { line, .. } => {
+                    let in_auth = session
+                        .exchanges
+                        .last()
+                        .is_some_and(|last| last.verb.stage() == Stage::Auth && last.reply.code() == Some(334));
+                    let verb = if in_auth { Verb::AuthStep } else { Verb::parse(line) };
+                    session.begin(verb, entry, item.tls, item.at);
+                }
+                TranscriptEvent::SentMessage { .. } => session.begin(Verb::Message, entry, item.tls, item.at),
+                TranscriptEvent::Received { line, ending } => {
+                    if let Some(exchange) = session.open_exchange() {
+                        exchange.reply.push(line);
+                        exchange.bare_lf |= *ending == LineEnding::Lf;
+                        if exchange.reply.complete {
+                            exchange.answered = Some(item.at);
+                        }
+                    }
+                }
+                TranscriptEvent::TlsStarted(tls) => {
+                    let last = session.exchanges.last().map(|last| last.answered.unwrap_or(last.at));
+                    session.handshake = last.map(|before| item.at.saturating_sub(before));
+                    session.tls = Some(tls);
+                }
+                TranscriptEvent::TlsFailed(why) => session.tls_failed = Some(why),
+                TranscriptEvent::Silence(_) => session.silent = true,
+                TranscriptEvent::EarlyTalk(_) => {}
+                TranscriptEvent::Closed { by_server, .. } => {
+                    session.closed = true;
+                    session.hung_up = *by_server && session.exchanges.last().is_none_or(|e| e.verb != Verb::Quit);
+                    free_since = item.at;
+                }
+                TranscriptEvent::GaveUp(_) => {
+                    session.gave_up = true;
+                    session.closed = true;
+                }
+            }
+        }
+        session
+    }
+
+    fn begin(&mut self, verb: Verb, entry: usize, tls: bool, at: Duration) {
+        let (reply, bare_lf) = (Reply::default(), false);
+        self.exchanges.push(Exchange { verb, entry, tls, at, answered: None, reply, bare_lf });
+    }
+
+    /// The exchange that the next line from the server belongs to: with pipelining, the oldest one without a whole reply;
+    /// a line that nobody waits for goes to the last.
+    fn open_exchange(&mut self) -> Option<&mut Exchange> {
+        match self.exchanges.iter().position(|exchange| !exchange.reply.complete) {
+            Some(at) => self.exchanges.get_mut(at),
+            None => self.exchanges.last_mut(),
+        }
+    }
+
+    /// The last exchange with this verb.
+    pub fn last(&self, verb: Verb) -> Option<&Exchange> {
+        self.exchanges.iter().rev().find(|exchange| exchange.verb == verb)
+    }
+
+    /// The exchange that still waits for its reply.
+    pub fn waiting(&self) -> Option<&Exchange> {
+        self.exchanges.iter().find(|exchange| !exchange.is_complete())
+    }
+
+    /// The last greeting in the clear (`tls` false) or inside TLS that got a positive reply.
+    pub fn greeting(&self, tls: bool) -> Option<&Exchange> {
+        self.exchanges.iter().rev().find(|e| e.verb.is_greeting() && e.tls == tls && e.reply.is_positive())
+    }
+
+    /// What the server offered in its reply to EHLO, in the clear or inside TLS; the first line (its name) left out.
+    pub fn capabilities(&self, tls: bool) -> Vec<String> {
+        let Some(greeting) = self.greeting(tls).filter(|greeting| greeting.verb != Verb::Helo) else {
+            return Vec::new();
+        };
+        greeting
+            .reply
+            .lines
+            .iter()
+            .skip(1)
+            .map(|line| crate::untrusted::lossless(&line.text).trim().to_owned())
+            .collect()
+    }
+
+    /// Whether a keyword stands among what was offered.
+    pub fn offers(&self, tls: bool, keyword: &str) -> bool {
+        self.capabilities(tls)
+            .iter()
+            .any(|line| line.split([' ', '=']).next().unwrap_or_default().eq_ignore_ascii_case(keyword))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::check::TranscriptEntry;
+
+    /// A transcript from lines: `C:` sent, `S:` received, `*connect`, `*tls`, `*tls-failed`, `*closed`, `*silence`; 1 ms
+    /// between entries.
+    pub(crate) fn transcript(text: &str) -> Transcript {
+        let mut transcript = Transcript::default();
+        let mut tls = false;
+        for (number, line) in text.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+            let bytes = || line[2..].trim_start().as_bytes().to_vec();
+            let event = match line {
+                "*connect" => TranscriptEvent::Connected { local: None, peer: None },
+                "*tls-failed" => TranscriptEvent::TlsFailed("a test's reason".into()),
+                "*tls" => {
+                    tls = true;
+                    TranscriptEvent::TlsStarted(std::sync::Arc::new(session()))
+                }
+                "*closed" => TranscriptEvent::Closed { by_server: true, reset: false },
+                "*silence" => TranscriptEvent::Silence(Duration::from_secs(5)),
+                sent if sent.starts_with("C:") => TranscriptEvent::Sent { line: bytes(), masked: false },
+                _ => TranscriptEvent::Received { line: bytes(), ending: LineEnding::CrLf },
+            };
+            let at = Duration::from_millis(number as u64);
+            transcript.entries.push(TranscriptEntry { at, tls, event });
+        }
+        transcript
+    }
+
+    fn session() -> TlsSession {
+        TlsSession {
+            version: "TLS 1.3".into(),
+            cipher: "TLS13_AES_256_GCM_SHA384".into(),
+            group: None,
+            alpn: None,
+            sni: None,
+            checked_name: "mail.example".into(),
+            chain: Vec::new(),
+            pkix: Ok(()),
+            checked_at: time::OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn commands_get_their_replies_even_when_pipelined() {
+        let t = transcript(
+            "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 PIPELINING\nC: MAIL FROM:<>\nC: RCPT TO:<a@b>\nS: 250 ok\nS: 550 5.1.1 no",
+        );
+        let session = Session::read(&t);
+        assert_eq!(session.last(Verb::Mail).unwrap().reply.code(), Some(250));
+        assert_eq!(session.last(Verb::Rcpt).unwrap().reply.code(), Some(550));
+        assert!(session.offers(false, "pipelining") && !session.offers(true, "PIPELINING"));
+    }
+
+    #[test]
+    fn a_second_greeting_inside_tls_is_its_own() {
+        let t = transcript(
+            "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*tls\nC: EHLO me\nS: 250-mail\nS: 250 AUTH PLAIN",
+        );
+        let session = Session::read(&t);
+        assert!(session.offers(false, "STARTTLS") && !session.offers(true, "STARTTLS"));
+        assert!(session.offers(true, "AUTH") && session.tls.is_some());
+        assert_eq!(session.handshake, Some(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_server_that_closes_without_221_has_hung_up() {
+        assert!(Session::read(&transcript("*connect\nS: 220 hi\nC: EHLO me\n*closed")).hung_up);
+        assert!(!Session::read(&transcript("*connect\nS: 220 hi\nC: QUIT\nS: 221 bye\n*closed")).hung_up);
+    }
+}

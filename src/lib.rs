@@ -32,6 +32,7 @@
 //! Deliberately absent: accounts, uploads, telemetry, following links, opening attachments, a build script, `unsafe`.
 
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod finding;

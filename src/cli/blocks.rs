@@ -1,0 +1,133 @@
+//! The blocks of a section as lines of text.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::page::{Page, Tone, cut, padded};
+use crate::report::{Cell, Fact, RecordBlock, Table, TreeNode};
+use crate::untrusted::visible;
+
+/// Files longer than this are not printed whole: the screen scrolls, a report does not.
+const MOST_SOURCE_LINES: usize = 24;
+/// Columns of a term beside its explanation.
+const TERM: usize = 30;
+
+/// A published record: its place, its content, and with `explained` what each part means.
+pub fn record(page: &mut Page, indent: &str, record: &RecordBlock, explained: bool) {
+    let mut place = format!("{}  {}", record.rr_type, record.host);
+    if let Some(ttl) = record.ttl {
+        place.push_str(&format!("  TTL {ttl}"));
+    }
+    if let Some(lookup) = record.lookup {
+        place.push_str(&format!("  #{}", lookup.0));
+    }
+    page.line(&[(Tone::Plain, indent), (Tone::Dim, &place)]);
+    let priority = record.priority.map_or_else(String::new, |priority| format!("{priority} "));
+    for line in record.text.split('\n') {
+        page.wrapped(&[(Tone::Plain, indent), (Tone::Plain, "  "), (Tone::Plain, &priority)], Tone::Plain, line);
+    }
+    if !explained {
+        return;
+    }
+    for mark in &record.marks {
+        let term = mark.span.of_str(&record.text).unwrap_or_default().trim();
+        let head = padded(&cut(term, TERM), TERM.min(widest_term(record)));
+        let tone = mark.severity.into();
+        page.wrapped(
+            &[(Tone::Plain, indent), (Tone::Plain, "    "), (tone, &head), (Tone::Plain, "  ")],
+            Tone::Dim,
+            &mark.note,
+        );
+    }
+}
+
+fn widest_term(record: &RecordBlock) -> usize {
+    let terms = record.marks.iter().filter_map(|mark| mark.span.of_str(&record.text));
+    terms.map(|term| visible(term.trim()).width()).max().unwrap_or(0)
+}
+
+/// Labels and values in two columns.
+pub fn facts(page: &mut Page, indent: &str, facts: &[Fact]) {
+    let widest = facts.iter().map(|fact| visible(&fact.label).width()).max().unwrap_or(0);
+    for fact in facts {
+        let label = padded(&fact.label, widest);
+        page.wrapped(
+            &[(Tone::Plain, indent), (Tone::Dim, &label), (Tone::Plain, "  ")],
+            tone(&fact.value),
+            &fact.value.text,
+        );
+    }
+}
+
+/// A tree, what stands at the right aligned at the edge.
+pub fn tree(page: &mut Page, indent: &str, nodes: &[TreeNode]) {
+    let mut rows = Vec::new();
+    flatten(nodes, 0, &mut rows);
+    let widest = rows.iter().map(|(depth, node)| depth * 2 + visible(&node.text.text).width()).max().unwrap_or(0);
+    let right = rows.iter().map(|(_, node)| visible(&node.right).width()).max().unwrap_or(0);
+    let room = page.width().saturating_sub(indent.len() + right + 2).max(20);
+    let column = widest.min(room);
+    for (depth, node) in rows {
+        let left = format!("{}{}", "  ".repeat(depth), visible(&node.text.text));
+        let left = padded(&cut(&left, column), column);
+        page.line(&[
+            (Tone::Plain, indent),
+            (tone(&node.text), left.as_str()),
+            (Tone::Dim, if node.right.is_empty() { "" } else { "  " }),
+            (Tone::Dim, &node.right),
+        ]);
+    }
+}
+
+fn flatten<'a>(nodes: &'a [TreeNode], depth: usize, rows: &mut Vec<(usize, &'a TreeNode)>) {
+    for node in nodes {
+        rows.push((depth, node));
+        flatten(&node.children, depth + 1, rows);
+    }
+}
+
+/// Columns as wide as their cells; when the line is too short the widest column gives way.
+pub fn table(page: &mut Page, indent: &str, table: &Table) {
+    let mut widths: Vec<usize> = table.columns.iter().map(|heading| heading.width()).collect();
+    for row in &table.rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            *width = (*width).max(visible(&cell.text).width());
+        }
+    }
+    let room = page.width().saturating_sub(indent.len() + 2 * widths.len().saturating_sub(1));
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > 8 => *widest -= 1,
+            _ => break,
+        }
+    }
+    let headings: Vec<Cell> = table.columns.iter().map(|heading| Cell::from(heading.as_str()).dimmed()).collect();
+    let rows = std::iter::once(&headings).chain(table.rows.iter().map(|row| &row.cells));
+    for cells in rows {
+        let mut pieces: Vec<(Tone, String)> = vec![(Tone::Plain, indent.to_owned())];
+        for (number, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+            let last = number + 1 == widths.len();
+            let text = cut(&cell.text, width);
+            pieces.push((tone(cell), if last { text } else { padded(&text, width) + "  " }));
+        }
+        let pieces: Vec<(Tone, &str)> = pieces.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
+        page.line(&pieces);
+    }
+}
+
+/// A file as it was read, up to a screenful.
+pub fn source(page: &mut Page, indent: &str, title: &str, text: &str) {
+    page.line(&[(Tone::Plain, indent), (Tone::Dim, title)]);
+    let lines: Vec<&str> = text.lines().collect();
+    for line in lines.iter().take(MOST_SOURCE_LINES) {
+        let line = cut(line.trim_end_matches('\r'), page.width().saturating_sub(indent.len() + 2));
+        page.line(&[(Tone::Plain, indent), (Tone::Plain, "  "), (Tone::Plain, &line)]);
+    }
+    if lines.len() > MOST_SOURCE_LINES {
+        let more = format!("  and {} more lines", lines.len() - MOST_SOURCE_LINES);
+        page.line(&[(Tone::Plain, indent), (Tone::Dim, &more)]);
+    }
+}
+
+fn tone(cell: &Cell) -> Tone {
+    if cell.dim { Tone::Dim } else { cell.severity.into() }
+}

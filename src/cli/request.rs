@@ -1,0 +1,286 @@
+//! From typed words to what is to be done: names, files, servers and times are read here, once, and every mistake is told
+//! with what to do about it. Nothing here touches the network.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::args::{Arguments, Color, Command, FailOn, Format, Options};
+use super::failure::Failure;
+use crate::config::{ConnectTo, Settings, Upstream};
+use crate::job::{Envelope, Job, Task};
+use crate::name::Name;
+
+/// The longest message that is read; beyond it a mail system would have refused it long before.
+const MAX_MESSAGE: u64 = 256 * 1024 * 1024;
+
+/// What the person wants.
+pub enum Request {
+    /// The terminal program.
+    Screen(Screen),
+    /// Reports on standard output.
+    Reports(Reports),
+    /// A text that needs no work: help, schema, manual, completions.
+    Print(String),
+}
+
+/// How the terminal program opens.
+pub struct Screen {
+    /// What the engine needs.
+    pub settings: Settings,
+    /// What it opens on.
+    pub task: Option<Task>,
+    /// Selectors to ask besides the well-known ones.
+    pub selectors: Vec<String>,
+    /// Whether it works on the loopback mail internet.
+    pub demo: bool,
+}
+
+/// Reports to be made and how they are written.
+pub struct Reports {
+    /// What the engine needs.
+    pub settings: Settings,
+    /// The jobs, in the order of the command line.
+    pub jobs: Vec<Job>,
+    /// Whether more names come from standard input, one a line; then this job is the pattern for each.
+    pub more: Option<Job>,
+    /// Text, JSON or Markdown.
+    pub format: Format,
+    /// From which severity on the run fails.
+    pub fail_on: FailOn,
+    /// When text is coloured.
+    pub color: Color,
+    /// Whether it works on the loopback mail internet.
+    pub demo: bool,
+    /// Where questions and answers are saved.
+    pub save_case: Option<PathBuf>,
+}
+
+/// Reads the command line.
+pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> {
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) if !error.use_stderr() => {
+            let help = error.render();
+            let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            return Ok(Request::Print(if terminal { help.ansi().to_string() } else { help.to_string() }));
+        }
+        Err(error) => return Err(Failure::Usage(one_line(&error.to_string()))),
+    };
+    let options = arguments.options;
+    let Some(command) = arguments.command else {
+        let settings = settings(&options)?;
+        let task = arguments.target.as_deref().map(|target| target_task(target, &options)).transpose()?;
+        let (selectors, demo) = (options.selector, options.demo);
+        return Ok(Request::Screen(Screen { settings, task, selectors, demo }));
+    };
+    let mut more = false;
+    let tasks = match command {
+        Command::Schema => return Ok(Request::Print(super::schema().to_owned())),
+        Command::Man => return super::man(Arguments::command()).map(Request::Print),
+        Command::Completions { shell } => {
+            return Ok(Request::Print(super::completions(shell, Arguments::command())));
+        }
+        Command::Domain { names } => {
+            more = names.iter().any(|name| name == "-");
+            names
+                .iter()
+                .filter(|name| *name != "-")
+                .map(|name| domain_task(name, &options))
+                .collect::<Result<Vec<_>, _>>()?
+        }
+        Command::Message { file, envelope } => {
+            let raw = read_message(&file)?;
+            let (client_ip, helo) = (envelope.client_ip, envelope.helo);
+            let envelope = Envelope { client_ip, helo, mail_from: envelope.mail_from, hop: envelope.hop };
+            vec![Task::Message { raw, envelope }]
+        }
+        Command::Smtp { target } => vec![Task::Smtp { target }],
+        Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
+        Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
+    };
+    reports(options, tasks, more)
+}
+
+fn reports(options: Options, tasks: Vec<Task>, more: bool) -> Result<Request, Failure> {
+    let settings = settings(&options)?;
+    let now = settings.now;
+    let job = |task| Job { only: options.only.clone(), now, ..Job::new(task) };
+    let pattern = Task::Domain { name: Name::root(), selectors: options.selector.clone() };
+    let kind = tasks.first().unwrap_or(&pattern);
+    check_ids(&options.only, kind)?;
+    Ok(Request::Reports(Reports {
+        jobs: tasks.into_iter().map(job).collect(),
+        more: more.then(|| job(pattern)),
+        settings,
+        format: options.format,
+        fail_on: options.fail_on,
+        color: options.color,
+        demo: options.demo,
+        save_case: options.save_case,
+    }))
+}
+
+/// What the engine needs, from the flags.
+fn settings(options: &Options) -> Result<Settings, Failure> {
+    let mut settings = Settings::default();
+    let usage = |flag: &str| {
+        let flag = flag.to_owned();
+        move |why: String| Failure::Usage(format!("{flag}: {why}"))
+    };
+    for spec in &options.dns {
+        settings.upstreams.push(Upstream::parse(spec).map_err(usage("--dns"))?);
+    }
+    for spec in &options.connect_to {
+        settings.connect_to.push(ConnectTo::parse(spec).map_err(usage("--connect-to"))?);
+    }
+    for path in &options.ca_file {
+        let pem = std::fs::read(path).map_err(|error| Failure::file("read --ca-file", path, &error))?;
+        settings.extra_roots.push(pem);
+    }
+    if let Some(seconds) = options.timeout {
+        settings.timeout = Duration::try_from_secs_f64(seconds)
+            .ok()
+            .filter(|timeout| !timeout.is_zero())
+            .ok_or_else(|| Failure::Usage(format!("--timeout: {seconds} is not a number of seconds above 0")))?;
+    }
+    if let Some(text) = &options.now {
+        settings.now = Some(OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
+            Failure::Usage(format!("--now: {text} is not a time of RFC 3339, such as 2026-11-24T08:00:00Z"))
+        })?);
+    }
+    Ok(settings)
+}
+
+/// What the terminal program opens on.
+fn target_task(target: &str, options: &Options) -> Result<Task, Failure> {
+    let envelope = Envelope::default();
+    if target == "-" || Path::new(target).is_file() {
+        return Ok(Task::Message { raw: read_message(Path::new(target))?, envelope });
+    }
+    if target.starts_with(['/', '.', '~']) || target.ends_with(".eml") {
+        return Err(Failure::Job(format!("no such file: {target}")));
+    }
+    let port = target.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    if !target.contains("://") && (port.is_some() || target.parse::<std::net::IpAddr>().is_ok()) {
+        return Ok(Task::Smtp { target: target.to_owned() });
+    }
+    domain_task(target, options)
+}
+
+/// The job on one domain as a person typed it.
+pub fn domain_task(typed: &str, options: &Options) -> Result<Task, Failure> {
+    Ok(Task::Domain { name: name(typed)?, selectors: options.selector.clone() })
+}
+
+fn name(typed: &str) -> Result<Name, Failure> {
+    Name::parse(typed).map_err(|why| Failure::Usage(format!("{typed:?} is not a domain: {why}")))
+}
+
+fn read_message(path: &Path) -> Result<Arc<[u8]>, Failure> {
+    let mut raw = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(MAX_MESSAGE).read_to_end(&mut raw)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_MESSAGE).read_to_end(&mut raw))
+    };
+    read.map_err(|error| Failure::file("read", path, &error))?;
+    Ok(raw.into())
+}
+
+/// Refuses ids that no check of this kind has, and says which there are.
+fn check_ids(only: &[String], kind: &Task) -> Result<(), Failure> {
+    let known = known_ids(kind);
+    match only.iter().find(|id| !known.contains(&id.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            Err(Failure::Usage(format!("--only: there is no check {unknown:?}; there are {}", known.join(", "))))
+        }
+    }
+}
+
+/// The ids of the checks that look at this kind of thing.
+fn known_ids(kind: &Task) -> Vec<&'static str> {
+    match kind {
+        Task::Domain { .. } => crate::records::ALL.iter().map(|check| check.id()).collect(),
+        Task::Spf { .. } => vec!["spf"],
+        Task::Dmarc { .. } => vec!["dmarc"],
+        Task::Message { .. } | Task::Smtp { .. } => Vec::new(),
+    }
+}
+
+/// clap's message as one line: what is wrong and what was meant, without the usage.
+fn one_line(text: &str) -> String {
+    let wanted = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let line = wanted.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    format!("{} (mxray --help says more)", line.trim_start_matches("error: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(line: &[&str]) -> Result<Request, Failure> {
+        read(std::iter::once("mxray").chain(line.iter().copied()).map(OsString::from))
+    }
+
+    fn failure(line: &[&str]) -> (u8, String) {
+        match ask(line) {
+            Err(failure) => (failure.status(), failure.to_string()),
+            Ok(_) => panic!("{line:?} was accepted"),
+        }
+    }
+
+    #[test]
+    fn mistakes_on_the_command_line_say_what_to_do() {
+        for (line, says) in [
+            (vec!["domain", "a..b"], "empty label"),
+            (vec!["domain"], "<NAME>"),
+            (vec!["domain", "a.test", "--dns", "dns.example"], "--dns"),
+            (vec!["domain", "a.test", "--timeout", "0"], "--timeout"),
+            (vec!["domain", "a.test", "--now", "yesterday"], "RFC 3339"),
+            (vec!["domain", "a.test", "--only", "spfx"], "there is no check \"spfx\""),
+            (vec!["domain", "a.test", "--fromat", "json"], "--format"),
+            (vec!["spf", "a.test"], "--ip"),
+        ] {
+            let (status, text) = failure(&line);
+            assert_eq!(status, 2, "{line:?}: {text}");
+            assert!(text.contains(says) && !text.contains('\n'), "{line:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_no_mistake_of_the_command_line() {
+        assert_eq!(failure(&["message", "/no/such/file"]).0, 3);
+        assert_eq!(failure(&["./no-such.eml"]).0, 3);
+    }
+
+    #[test]
+    fn a_target_is_a_domain_a_server_or_a_message() {
+        let message = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(message.path(), "From: a@a.test\r\n\r\n").unwrap();
+        let task = |target: &str| match ask(&[target]) {
+            Ok(Request::Screen(Screen { task: Some(task), .. })) => task,
+            _ => panic!("{target} opens no screen"),
+        };
+        assert!(matches!(task("https://MonSec.io/"), Task::Domain { name, .. } if name.as_str() == "monsec.io"));
+        assert!(matches!(task("oscar@monsec.io"), Task::Domain { name, .. } if name.as_str() == "monsec.io"));
+        assert!(matches!(task("mx.monsec.io:587"), Task::Smtp { target } if target == "mx.monsec.io:587"));
+        assert!(matches!(task("192.0.2.1"), Task::Smtp { .. }));
+        assert!(matches!(task(message.path().to_str().unwrap()), Task::Message { raw, .. } if raw.len() == 18));
+    }
+
+    #[test]
+    fn names_may_come_from_standard_input_too() {
+        let Ok(Request::Reports(reports)) = ask(&["domain", "a.test", "-", "--selector", "s1"]) else { panic!() };
+        assert_eq!(reports.jobs.len(), 1);
+        let Some(Job { task: Task::Domain { selectors, .. }, .. }) = reports.more else { panic!() };
+        assert_eq!(selectors, ["s1"]);
+    }
+}

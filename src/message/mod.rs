@@ -1,0 +1,163 @@
+//! A pasted email, laid open and verified again: parsed and repaired once ([`Message::parse`]), then judged by the checks
+//! of [`ALL`] over evidence. Where others believe the headers, these recompute them.
+//!
+//! One file or folder a section, each in the order *parse, evaluate, tests*. A new check is one new file, its `mod` line
+//! and its line in [`ALL`]; what several need (identities, the border, signatures) are pure functions that each calls with
+//! its own `seen`: equal questions join in the engine.
+//!
+//! Work that needs no evidence (repair, cutting, canonicalising and hashing the body) is done in [`Message::parse`], off
+//! the screen's path; a step never touches the body again.
+
+mod field;
+mod headers;
+mod lines;
+mod parse;
+mod repair;
+
+use std::sync::Arc;
+
+pub use field::{Field, FieldRef};
+pub use parse::{MAX_FIELD_BYTES, MAX_FIELDS};
+pub use repair::{MAX_BYTES, NotMessage, Repair, RepairKind, mbox_messages};
+
+use crate::check::{Check, Subject};
+use crate::job::Envelope;
+use crate::report::{Section, Table, VerdictLine};
+
+/// Every check of a message, in the fixed order of the sections.
+pub const ALL: &[&dyn Check<Message>] = &[&headers::Headers];
+
+/// A message as it is judged.
+#[derive(Debug)]
+pub struct Message {
+    raw: Arc<[u8]>,
+    repaired: Option<Vec<u8>>,
+    repairs: Vec<Repair>,
+    cut: parse::Cut,
+    envelope: Envelope,
+}
+
+impl Message {
+    /// Repairs, cuts and hashes a message. Takes time in proportion to its size (25 MB: some dozens of milliseconds), so
+    /// it belongs off the async workers.
+    pub fn parse(raw: Arc<[u8]>, envelope: Envelope) -> Result<Message, NotMessage> {
+        let repair::Repaired { text, repairs } = repair::repair(&raw)?;
+        let cut = parse::cut(text.as_deref().unwrap_or(&raw));
+        if cut.fields.is_empty() {
+            return Err(NotMessage::NoHeader);
+        }
+        Ok(Message { raw, repaired: text, repairs, cut, envelope })
+    }
+
+    /// The bytes as they came.
+    pub fn raw(&self) -> &Arc<[u8]> {
+        &self.raw
+    }
+
+    /// The bytes that are judged: CRLF line ends, repairs applied. Every span of a field lies in here.
+    pub fn text(&self) -> &[u8] {
+        self.repaired.as_deref().unwrap_or(&self.raw)
+    }
+
+    /// What was done to get the text.
+    pub fn repairs(&self) -> &[Repair] {
+        &self.repairs
+    }
+
+    /// Whether a repair was of a kind that may have changed what a signature covers.
+    pub fn is_lossy(&self) -> bool {
+        self.repairs.iter().any(|repair| repair.kind.is_lossy())
+    }
+
+    /// What the person says of the envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The header fields, the topmost first.
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = FieldRef<'_>> + ExactSizeIterator {
+        let text = self.text();
+        self.cut.fields.iter().enumerate().map(move |(index, field)| FieldRef::new(index, field, text))
+    }
+
+    /// The header field at a place, counted from 0 at the top.
+    pub fn field(&self, index: usize) -> Option<FieldRef<'_>> {
+        self.cut.fields.get(index).map(|field| FieldRef::new(index, field, self.text()))
+    }
+
+    /// The fields of one name, the topmost first; case does not count.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = FieldRef<'a>> {
+        self.fields().filter(move |field| field.is(name))
+    }
+
+    /// How many fields were left out because the header has more than [`MAX_FIELDS`].
+    pub fn skipped_fields(&self) -> usize {
+        self.cut.skipped
+    }
+
+    /// How many fields are longer than [`MAX_FIELD_BYTES`].
+    pub fn long_fields(&self) -> usize {
+        self.cut.long
+    }
+
+    /// Where the body starts in [`Message::text`]; `None` when only headers were pasted.
+    pub fn body_start(&self) -> Option<usize> {
+        self.cut.body
+    }
+
+    /// The body; `None` when only headers were pasted.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.cut.body.and_then(|start| self.text().get(start..))
+    }
+
+    /// The header as it stands in the text, the blank line not included.
+    pub fn header(&self) -> &[u8] {
+        let end = self.cut.fields.last().map_or(0, |field| field.whole.end);
+        self.text().get(..end).unwrap_or_default()
+    }
+}
+
+impl Subject for Message {
+    const KIND: &'static str = "message";
+
+    fn target(&self) -> String {
+        self.named("message-id").next().map(|field| field.unfolded()).unwrap_or_else(|| "message".to_owned())
+    }
+
+    fn checks(&self) -> &'static [&'static dyn Check<Message>] {
+        ALL
+    }
+
+    fn verdict(&self, _sections: &[Section]) -> Vec<VerdictLine> {
+        Vec::new()
+    }
+
+    fn summary(&self, _sections: &[Section]) -> Option<Table> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        Message::parse(Arc::from(text.as_bytes()), Envelope::default()).unwrap()
+    }
+
+    #[test]
+    fn fields_are_found_by_name_from_the_top() {
+        let message = message("Received: one\nFROM: a@b.c\nReceived:  two\n  more \n\nbody");
+        let received: Vec<_> = message.named("received").map(|field| (field.index, field.unfolded())).collect();
+        assert_eq!(received, [(0, "one".to_owned()), (2, "two  more".to_owned())]);
+        assert_eq!(message.named("from").next().unwrap().whole(), b"FROM: a@b.c\r\n");
+        assert_eq!(message.body(), Some(&b"body"[..]));
+        assert_eq!(&message.raw()[..14], b"Received: one\n");
+    }
+
+    #[test]
+    fn a_body_without_any_header_is_no_message() {
+        let why = Message::parse(Arc::from(&b"Hello,\nhow are you?\n"[..]), Envelope::default()).unwrap_err();
+        assert_eq!(why, NotMessage::NoHeader);
+    }
+}

@@ -1,0 +1,55 @@
+//! Mailbox files (mboxo, mboxrd): messages between lines that start with `From `.
+//!
+//! Which of the two escapings a mailbox has cannot be told; one `>` is taken from `>From `, `>>From ` and so on, as
+//! mboxrd wants it. Only the first message becomes the subject; [`mbox_messages`] finds all, for a person to pick one.
+
+use super::{Repair, RepairKind};
+use crate::finding::Span;
+use crate::message::lines::{field_name, lines};
+
+/// Where the messages of a mailbox stand, without their separator lines; empty when it is no mailbox. A separator is a
+/// line `From …` at the top or after a blank line, with a header line after it.
+pub fn mbox_messages(text: &[u8]) -> Vec<Span> {
+    if !text.starts_with(b"From ") {
+        return Vec::new();
+    }
+    let mut messages: Vec<Span> = Vec::new();
+    let mut start = None;
+    let mut blank = true;
+    // Only lines that start with "From " are looked at closely; the rest is skipped at memory speed.
+    for line in lines(text) {
+        let separates = blank && line.bytes.starts_with(b"From ") && is_header(text, line.next);
+        if separates {
+            if let Some(start) = start {
+                messages.push(Span::new(start, line.start));
+            }
+            start = Some(line.next);
+        }
+        blank = line.bytes.is_empty();
+    }
+    messages.extend(start.map(|start| Span::new(start, text.len())));
+    messages
+}
+
+fn is_header(text: &[u8], at: usize) -> bool {
+    let next = text.get(at..).and_then(|rest| lines(rest).next());
+    next.is_some_and(|line| field_name(line.bytes).is_some() || line.bytes.starts_with(b">From "))
+}
+
+/// Takes the first message out of a mailbox.
+pub(super) fn separator(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+    let messages = mbox_messages(text);
+    let first = messages.first()?.of(text)?;
+    let mut out = Vec::with_capacity(first.len());
+    for line in lines(first) {
+        let whole = first.get(line.start..line.next).unwrap_or_default();
+        let quotes = whole.iter().take_while(|byte| **byte == b'>').count();
+        let unquoted = whole.get(quotes..).is_some_and(|rest| quotes > 0 && rest.starts_with(b"From "));
+        out.extend_from_slice(if unquoted { whole.get(1..).unwrap_or_default() } else { whole });
+    }
+    // The blank line before the next separator belongs to the mailbox, not to the message.
+    if messages.len() > 1 && out.ends_with(b"\r\n\r\n") {
+        out.truncate(out.len() - 2);
+    }
+    Some((out, Repair { kind: RepairKind::Mbox, count: messages.len() }))
+}

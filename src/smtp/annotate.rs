@@ -1,0 +1,341 @@
+//! Each line of a dialogue in a sentence, and what is wrong with it. Pure: a live dialogue, a saved one and a pasted text
+//! read the same.
+
+use std::time::Duration;
+
+use crate::check::{ConnectFault, LineEnding, Stage, Transcript, TranscriptEvent};
+use crate::finding::Severity;
+use crate::smtp::capability;
+use crate::smtp::codes;
+use crate::smtp::reply::ReplyLine;
+use crate::smtp::session::{Exchange, Session, Verb};
+use crate::untrusted::lossless;
+
+/// A reply that takes longer than this is called slow; patient senders wait minutes (RFC 5321 §4.5.3.2).
+pub const SLOW: Duration = Duration::from_secs(5);
+
+/// What one entry of a transcript means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// A sentence, or nothing where there is nothing to add.
+    pub text: String,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+impl Note {
+    fn new(severity: Severity, text: impl Into<String>) -> Note {
+        Note { text: text.into(), severity }
+    }
+
+    fn ok(text: impl Into<String>) -> Note {
+        Note::new(Severity::Ok, text)
+    }
+}
+
+/// One note an entry, in the transcript's order. `host` is the name that the server should bear; empty when not known.
+pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
+    let session = Session::read(transcript);
+    let mut exchanges = session.exchanges.iter();
+    let mut state = State { host, session: &session, greeted: false, mail: false, recipients: 0 };
+    let mut answering: std::collections::VecDeque<(&Exchange, usize)> = std::collections::VecDeque::new();
+    let mut notes = Vec::with_capacity(transcript.entries.len());
+    for entry in &transcript.entries {
+        let note = match &entry.event {
+            TranscriptEvent::Connected { peer, .. } => {
+                answering.extend(exchanges.next().map(|exchange| (exchange, 0)));
+                Note::ok(peer.map(|peer| format!("connected to {peer}")).unwrap_or_default())
+            }
+            TranscriptEvent::NotConnected(fault, why) => not_connected(*fault, why),
+            TranscriptEvent::Sent { line, masked } => {
+                let exchange = exchanges.next();
+                answering.extend(exchange.map(|exchange| (exchange, 0)));
+                let mut note = state.command(exchange.map_or_else(|| Verb::parse(line), |e| e.verb), line, entry.tls);
+                if *masked {
+                    note.text =
+                        format!("{}{}the secret is masked", note.text, if note.text.is_empty() { "" } else { "; " });
+                }
+                note
+            }
+            TranscriptEvent::SentMessage { bytes } => {
+                answering.extend(exchanges.next().map(|exchange| (exchange, 0)));
+                Note::ok(format!("the message, {bytes} bytes with dot-stuffing and the final dot"))
+            }
+            TranscriptEvent::Received { line, ending } => {
+                let note = match answering.front_mut() {
+                    Some((exchange, number)) => {
+                        let note = state.line(exchange, *number, line);
+                        *number += 1;
+                        note
+                    }
+                    None => Note::new(Severity::Warning, "a line that nothing was asked for"),
+                };
+                if answering.front().is_some_and(|(exchange, number)| *number >= exchange.reply.lines.len()) {
+                    if let Some((exchange, _)) = answering.pop_front() {
+                        state.answered(exchange);
+                    }
+                }
+                line_end(note, *ending)
+            }
+            TranscriptEvent::TlsStarted(tls) => match &tls.pkix {
+                Ok(()) => Note::ok(format!("encrypted; the certificate is good for {}", tls.checked_name)),
+                Err(fault) => Note::new(
+                    Severity::Warning,
+                    format!(
+                        "encrypted; {}; a sender that does not check goes on, as we do",
+                        super::certificate::why(fault, tls)
+                    ),
+                ),
+            },
+            TranscriptEvent::TlsFailed(why) => Note::new(Severity::Error, format!("the TLS handshake failed: {why}")),
+            TranscriptEvent::Silence(waited) => Note::new(
+                Severity::Warning,
+                format!(
+                    "nothing came for {:.1} s; real senders wait up to 5 minutes (RFC 5321 §4.5.3.2)",
+                    waited.as_secs_f64()
+                ),
+            ),
+            TranscriptEvent::EarlyTalk(bytes) => Note::new(
+                Severity::Warning,
+                format!("{} bytes came before it was the server's turn; they are dropped (RFC 3207 §4.2)", bytes.len()),
+            ),
+            TranscriptEvent::Closed { by_server: true, reset } => {
+                let polite =
+                    session.exchanges.last().is_some_and(|last| last.verb == Verb::Quit && last.reply.complete);
+                match (polite, reset) {
+                    (true, _) => Note::ok("the server closed after QUIT, as it should"),
+                    (false, true) => Note::new(Severity::Warning, "the server reset the connection"),
+                    (false, false) => Note::new(Severity::Warning, "the server closed without a 221"),
+                }
+            }
+            TranscriptEvent::Closed { by_server: false, .. } => Note::ok("we closed"),
+            TranscriptEvent::GaveUp(why) => Note::new(Severity::Warning, format!("mxray stopped here: {why}")),
+        };
+        notes.push(note);
+    }
+    notes
+}
+
+/// What is known while the lines are walked through.
+struct State<'a> {
+    host: &'a str,
+    session: &'a Session<'a>,
+    greeted: bool,
+    mail: bool,
+    recipients: usize,
+}
+
+impl State<'_> {
+    /// A command against the state: told, never forbidden.
+    fn command(&self, verb: Verb, line: &[u8], tls: bool) -> Note {
+        let order = |wrong: bool, why: &str, right: &str| {
+            if wrong { Note::new(Severity::Warning, why) } else { Note::ok(right) }
+        };
+        match verb {
+            Verb::Ehlo | Verb::Lhlo if tls => {
+                Note::ok("greets again: what was said before TLS does not count (RFC 3207 §4.2)")
+            }
+            Verb::Ehlo | Verb::Lhlo => Note::ok("greets, and asks what the server can do"),
+            Verb::Helo => Note::ok("greets the old way: no extensions"),
+            Verb::StartTls => order(tls, "TLS stands already", "asks to encrypt; a command, answered by 220"),
+            Verb::Auth => order(!tls, "logs in without TLS: everybody on the way can read it", "logs in"),
+            Verb::AuthStep => order(!tls, "part of the login, without TLS", "part of the login"),
+            Verb::Mail if self.mail => Note::new(Severity::Warning, "a second MAIL in one transaction: expect 503"),
+            Verb::Mail => path(
+                line,
+                self.greeted,
+                "MAIL before a greeting: expect 503",
+                "the envelope's sender: bounces go there, and SPF checks it",
+            ),
+            Verb::Rcpt => path(line, self.mail, "RCPT before MAIL: expect 503", "a recipient of the envelope"),
+            Verb::Data => order(
+                self.recipients == 0,
+                "DATA without an accepted recipient: expect 503 or 554",
+                "asks to send the message",
+            ),
+            Verb::Bdat => Note::ok("a chunk of the message (RFC 3030)"),
+            Verb::Rset => Note::ok("forgets the transaction"),
+            Verb::Noop => Note::ok("does nothing, to see whether the server is there"),
+            Verb::Vrfy => Note::ok("asks whether a mailbox exists"),
+            Verb::Expn => Note::ok("asks who is on a list"),
+            Verb::Help => Note::ok("asks for help"),
+            Verb::Quit => Note::ok("says goodbye"),
+            Verb::Banner | Verb::Message => Note::ok(""),
+            Verb::Other => Note::new(Severity::Info, "a command that SMTP does not define: expect 500"),
+        }
+    }
+
+    /// A line of a reply.
+    fn line(&self, exchange: &Exchange, number: usize, raw: &[u8]) -> Note {
+        let line = ReplyLine::parse(raw);
+        // A problem that needs its reply (another code) was found when the reply was put together.
+        let problem = exchange.reply.lines.get(number).and_then(|known| known.problem).or(line.problem);
+        if let Some(problem) = problem {
+            return Note::new(Severity::Warning, format!("this line {}", problem.words()));
+        }
+        let text = lossless(&line.text).into_owned();
+        if number == 0 && exchange.reply.is_positive() {
+            match exchange.verb {
+                Verb::Banner => return self.names_itself("ready", &text),
+                Verb::Ehlo | Verb::Helo | Verb::Lhlo => return self.names_itself("greets back", &text),
+                _ => {}
+            }
+        }
+        if number > 0 && matches!(exchange.verb, Verb::Ehlo | Verb::Lhlo) && exchange.reply.is_positive() {
+            let (mut words, severity) = capability::explain(&text, exchange.tls);
+            let before = self.session.capabilities(false);
+            if exchange.tls && !before.is_empty() && !before.iter().any(|other| other.eq_ignore_ascii_case(&text)) {
+                words.push_str(" (new inside TLS)");
+            }
+            return Note::new(severity, words);
+        }
+        if line.more {
+            return Note::ok("");
+        }
+        let severity = match line.code {
+            Some(200..400) => Severity::Ok,
+            Some(400..500) => Severity::Info,
+            _ => Severity::Warning,
+        };
+        let mut words = codes::explain(&exchange.reply).unwrap_or("a code that mxray does not know").to_owned();
+        if exchange.verb.stage() == Stage::RcptTo
+            && exchange.reply.is_transient()
+            && text.to_ascii_lowercase().contains("grey")
+        {
+            words = "greylisting: a first-time sender is asked to come again in some minutes; real servers do".into();
+        }
+        if exchange.took().is_some_and(|took| took > SLOW) {
+            words = format!(
+                "{words}; it took {:.1} s: a tarpit, or a slow check",
+                exchange.took().unwrap_or_default().as_secs_f64()
+            );
+        }
+        Note::new(severity, words)
+    }
+
+    fn names_itself(&self, verb: &str, text: &str) -> Note {
+        let own = text.split_whitespace().next().unwrap_or_default().trim_end_matches('.');
+        let is_address = self.host.parse::<std::net::IpAddr>().is_ok();
+        if self.host.is_empty() || is_address || own.is_empty() {
+            return Note::ok(format!("{verb}; names itself {own}"));
+        }
+        if own.eq_ignore_ascii_case(self.host) {
+            return Note::ok(format!("{verb}; names itself as the MX does"));
+        }
+        Note::ok(format!("{verb}; names itself {own}, which is not {}: common behind load balancers", self.host))
+    }
+
+    fn answered(&mut self, exchange: &Exchange) {
+        let positive = exchange.reply.is_positive();
+        match exchange.verb {
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo if positive => {
+                (self.greeted, self.mail, self.recipients) = (true, false, 0);
+            }
+            Verb::Mail if positive => self.mail = true,
+            Verb::Rcpt if positive => self.recipients += 1,
+            Verb::Rset | Verb::Message => (self.mail, self.recipients) = (false, 0),
+            _ => {}
+        }
+    }
+}
+
+/// A MAIL or RCPT command: its order, then the lengths of its path (RFC 5321 §4.5.3.1).
+fn path(line: &[u8], in_order: bool, wrong: &str, right: &str) -> Note {
+    if !in_order {
+        return Note::new(Severity::Warning, wrong);
+    }
+    let text = lossless(line);
+    let inside = text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside);
+    let Some(inside) = inside else {
+        return Note::new(Severity::Warning, "the address must stand in <angle brackets> (RFC 5321 §4.1.1.2)");
+    };
+    let (local, domain) = inside.rsplit_once('@').unwrap_or((inside, ""));
+    if local.len() > 64 {
+        return Note::new(Severity::Warning, "the local part is longer than 64 octets (RFC 5321 §4.5.3.1.1)");
+    }
+    if domain.len() > 255 || inside.len() > 254 {
+        return Note::new(Severity::Warning, "the path is longer than 256 octets (RFC 5321 §4.5.3.1.3)");
+    }
+    if inside.is_empty() { Note::ok("the null sender: a bounce, which must not be bounced") } else { Note::ok(right) }
+}
+
+fn not_connected(fault: ConnectFault, why: &str) -> Note {
+    let words = match fault {
+        ConnectFault::Refused => "the host is up and nothing listens on this port",
+        ConnectFault::TimedOut => "nobody answered: a dead host, or port 25 is blocked from here (many networks do)",
+        ConnectFault::Unreachable => "there is no route from here",
+        ConnectFault::Other => "no connection",
+    };
+    Note::new(Severity::Error, format!("{words} ({why})"))
+}
+
+fn line_end(note: Note, ending: LineEnding) -> Note {
+    match ending {
+        LineEnding::CrLf => note,
+        LineEnding::Lf => Note::new(
+            note.severity.max(Severity::Warning),
+            join(&note.text, "the line ends with a bare LF, not CR LF (RFC 5321 §2.3.8)"),
+        ),
+        LineEnding::Cut => {
+            Note::new(note.severity.max(Severity::Warning), join(&note.text, "the line is longer than mxray shows"))
+        }
+        LineEnding::None => Note::new(
+            note.severity.max(Severity::Warning),
+            join(&note.text, "the connection ended in the middle of the line"),
+        ),
+    }
+}
+
+fn join(one: &str, two: &str) -> String {
+    if one.is_empty() { two.to_owned() } else { format!("{one}; {two}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::session::tests::transcript;
+
+    fn notes(text: &str) -> Vec<String> {
+        annotate(&transcript(text), "mail.example").into_iter().map(|note| note.text).collect()
+    }
+
+    #[test]
+    fn each_line_of_a_good_session_has_its_sentence() {
+        let notes = notes(
+            "*connect\nS: 220 mail.example ESMTP\nC: EHLO me\nS: 250-mail.example\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 2.0.0 go\n*tls\nC: EHLO me\nS: 250-mail.example\nS: 250 AUTH PLAIN\nC: QUIT\nS: 221 2.0.0 bye\n*closed",
+        );
+        assert_eq!(notes[1], "ready; names itself as the MX does");
+        assert!(notes[4].contains("can encrypt"));
+        assert!(notes[7].contains("good for mail.example"));
+        assert!(notes[10].contains("inside TLS: good (new inside TLS)"));
+        assert!(notes[13].contains("after QUIT"));
+    }
+
+    #[test]
+    fn commands_out_of_order_are_told() {
+        let notes = notes(
+            "*connect\nS: 220 hi\nC: MAIL FROM:<a@b>\nS: 503 no\nC: EHLO me\nS: 250 x\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: MAIL FROM:<a@b>\nS: 503 no\nC: DATA\nS: 503 no",
+        );
+        assert!(notes[2].contains("before a greeting"));
+        assert!(notes[8].contains("second MAIL"));
+        assert!(notes[10].contains("without an accepted recipient"));
+    }
+
+    #[test]
+    fn overlong_paths_are_flagged() {
+        let long = format!("*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nC: MAIL FROM:<{}@b>\nS: 250 ok", "a".repeat(65));
+        assert!(notes(&long)[4].contains("64 octets"));
+        let long =
+            format!("*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nC: MAIL FROM:<a@{}>\nS: 250 ok", "b".repeat(260));
+        assert!(notes(&long)[4].contains("256 octets"));
+    }
+
+    #[test]
+    fn greylisting_and_hanging_up_are_named() {
+        let notes = notes(
+            "*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 450 4.2.0 Greylisted, come back\n*closed",
+        );
+        assert!(notes[7].contains("greylisting"));
+        assert!(notes[8].contains("without a 221"));
+    }
+}

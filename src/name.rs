@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Most bytes that a name can have in text form without its final dot (255 octets on the wire, RFC 1035 §3.1).
 pub const MAX_TEXT: usize = 253;
@@ -248,6 +248,12 @@ impl fmt::Debug for Name {
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+        Name::from_text(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

@@ -4,7 +4,7 @@
 //! A section carries its facts twice: `facts` typed for scripts, `blocks` as a person reads them. Strings in blocks and
 //! findings may hold foreign bytes; whoever prints them goes through [`crate::untrusted`].
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -12,7 +12,7 @@ use crate::finding::{Finding, Severity, Span, Suggestion};
 use crate::name::Name;
 
 /// The number of a lookup inside its job's report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LookupId(pub u32);
 
 /// The whole result of one job.

@@ -6,11 +6,15 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
+use crate::check::bytes;
 use crate::check::transcript::Transcript;
 use crate::name::Name;
 
 /// What came back for a [`crate::check::Query`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// For a DNS question.
     Dns(DnsAnswer),
@@ -21,7 +25,7 @@ pub enum Answer {
 }
 
 /// The answer to a DNS question.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DnsAnswer {
     /// How it ended.
     pub outcome: Outcome,
@@ -109,7 +113,8 @@ pub enum Absence {
 }
 
 /// How a DNS look-up ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Records came (perhaps only CNAMEs that lead nowhere).
     Answer,
@@ -162,7 +167,8 @@ impl fmt::Display for Outcome {
 }
 
 /// What DNSSEC says about an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Dnssec {
     /// Validated here, up to the trust anchor.
     Secure,
@@ -189,7 +195,7 @@ impl Dnssec {
 }
 
 /// One resource record.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// The owner name.
     pub owner: Name,
@@ -200,7 +206,8 @@ pub struct Record {
 }
 
 /// The data of a record, in the words of its RFC.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "fields are named as the RFCs name them")]
 pub enum Data {
     A(Ipv4Addr),
@@ -221,28 +228,33 @@ pub enum Data {
         minimum: u32,
     },
     Ptr(Name),
-    Txt(Vec<Vec<u8>>),
+    Txt(#[serde(with = "bytes::list")] Vec<Vec<u8>>),
     Tlsa {
         usage: u8,
         selector: u8,
         matching: u8,
+        #[serde(with = "bytes")]
         data: Vec<u8>,
     },
     Caa {
         flags: u8,
+        #[serde(with = "bytes")]
         tag: Vec<u8>,
+        #[serde(with = "bytes")]
         value: Vec<u8>,
     },
     Ds {
         key_tag: u16,
         algorithm: u8,
         digest_type: u8,
+        #[serde(with = "bytes")]
         digest: Vec<u8>,
     },
     Dnskey {
         flags: u16,
         protocol: u8,
         algorithm: u8,
+        #[serde(with = "bytes")]
         key: Vec<u8>,
     },
     Srv {
@@ -256,7 +268,7 @@ pub enum Data {
 }
 
 /// The answer to an HTTPS question.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HttpsAnswer {
     /// How it ended.
     pub outcome: HttpsOutcome,
@@ -267,13 +279,15 @@ pub struct HttpsAnswer {
 }
 
 /// How an HTTPS look-up ended; each way to fail is its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HttpsOutcome {
     /// A response with status 200.
     Body {
         /// The value of `Content-Type`.
         content_type: Option<String>,
         /// The body, up to the cap of the rules.
+        #[serde(with = "bytes")]
         body: Vec<u8>,
         /// Whether the body went on past the cap.
         cut: bool,

@@ -10,6 +10,7 @@
 //! questions join in the engine. Time is `seen.now()`, nothing else.
 
 mod answer;
+mod bytes;
 mod evidence;
 mod query;
 mod transcript;

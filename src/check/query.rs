@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::check::transcript::Dialogue;
 use crate::name::Name;
 
 /// A question to the world outside.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Query {
     /// Records of one type at one name.
     Dns {
@@ -35,7 +38,8 @@ impl Query {
 }
 
 /// The record types that mail needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the types are named as the RFCs name them")]
 #[rustfmt::skip]
 pub enum Kind { A, Aaaa, Cname, Mx, Ns, Soa, Ptr, Txt, Tlsa, Caa, Ds, Dnskey, Srv, Https }
@@ -79,7 +83,8 @@ impl fmt::Display for Kind {
 }
 
 /// What is fetched over HTTPS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HttpsRules {
     /// An MTA-STS policy: no redirect, at most 64 KiB (RFC 8461 §3.2, §3.3).
     MtaSts,

@@ -8,10 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::check::bytes;
+
 /// What the engine is asked to say to one SMTP server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Dialogue {
     /// The name to greet, to send as SNI and to verify: an MX host, or an address literal's text.
     pub host: String,
@@ -28,6 +31,7 @@ pub struct Dialogue {
     /// The forward-paths to try.
     pub rcpt_to: Vec<String>,
     /// A message to send, composed and confirmed by the person; `None`: DATA is never sent.
+    #[serde(with = "bytes::option")]
     pub data: Option<Arc<[u8]>>,
     /// Where to stop, with QUIT.
     pub stop_after: Stage,
@@ -55,7 +59,8 @@ impl Dialogue {
 }
 
 /// When TLS starts in a dialogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
     /// STARTTLS where it is offered, clear text otherwise: an opportunistic sender.
     Auto,
@@ -68,13 +73,14 @@ pub enum TlsMode {
 }
 
 /// The stages of a dialogue, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "named after the commands that open them")]
 #[rustfmt::skip]
 pub enum Stage { Connect, Banner, Ehlo, StartTls, Auth, MailFrom, RcptTo, Data, Quit }
 
 /// Everything said in one dialogue so far, in order.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transcript {
     /// What happened.
     pub entries: Vec<TranscriptEntry>,
@@ -83,7 +89,7 @@ pub struct Transcript {
 }
 
 /// One thing that happened in a dialogue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TranscriptEntry {
     /// Since the dialogue began.
     pub at: Duration,
@@ -94,7 +100,8 @@ pub struct TranscriptEntry {
 }
 
 /// What can happen in a dialogue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TranscriptEvent {
     /// The connection stands.
     Connected {
@@ -108,6 +115,7 @@ pub enum TranscriptEvent {
     /// We sent this line, without its line end; a secret is masked already.
     Sent {
         /// The bytes as they may be shown.
+        #[serde(with = "bytes")]
         line: Vec<u8>,
         /// Whether something in it was masked.
         masked: bool,
@@ -120,6 +128,7 @@ pub enum TranscriptEvent {
     /// The server sent this line, without its line end.
     Received {
         /// The bytes, up to the bound of a line.
+        #[serde(with = "bytes")]
         line: Vec<u8>,
         /// How the line ended.
         ending: LineEnding,
@@ -131,7 +140,7 @@ pub enum TranscriptEvent {
     /// The server said nothing for so long although it was its turn.
     Silence(Duration),
     /// The server spoke before it was its turn: bytes that stood in the buffer (dropped after STARTTLS, RFC 3207 §4.2).
-    EarlyTalk(Vec<u8>),
+    EarlyTalk(#[serde(with = "bytes")] Vec<u8>),
     /// The connection ended.
     Closed {
         /// Whether the server ended it.
@@ -144,7 +153,8 @@ pub enum TranscriptEvent {
 }
 
 /// Why there is no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConnectFault {
     /// The port is closed.
     Refused,
@@ -157,7 +167,8 @@ pub enum ConnectFault {
 }
 
 /// How a line ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LineEnding {
     /// CR LF, as it must be (RFC 5321 §2.3.8).
     CrLf,
@@ -170,7 +181,7 @@ pub enum LineEnding {
 }
 
 /// What TLS agreed on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TlsSession {
     /// `TLS 1.3`.
     pub version: String,
@@ -185,15 +196,18 @@ pub struct TlsSession {
     /// The name or address that the certificate was checked against.
     pub checked_name: String,
     /// The certificates as the server sent them, DER, the leaf first.
+    #[serde(with = "bytes::list")]
     pub chain: Vec<Arc<[u8]>>,
     /// Whether a sender that checks (PKIX, RFC 5280 and RFC 6125) would accept the chain for the name, by the clock below.
     pub pkix: Result<(), PkixFault>,
     /// The clock that the check used.
+    #[serde(with = "time::serde::rfc3339")]
     pub checked_at: OffsetDateTime,
 }
 
 /// Why PKIX verification fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PkixFault {
     /// The leaf, or a certificate above it, is past its end.
     Expired,

@@ -110,11 +110,19 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
 
 fn reports(options: Options, tasks: Vec<Task>, more: bool) -> Result<Request, Failure> {
     let settings = settings(&options)?;
-    let now = settings.now;
-    let job = |task| Job { only: options.only.clone(), now, ..Job::new(task) };
+    let case = options.case.as_deref().map(super::case::read).transpose()?;
+    // A case is judged by its own clock: keys and certificates that have expired since were good then.
+    let now = settings.now.or(case.as_ref().map(|case| case.at));
+    let evidence = case.as_ref().map(|case| Arc::new(case.evidence()));
+    let offline = evidence.is_some();
+    let only = options.only.clone();
+    let job = |task| Job { only: only.clone(), now, evidence: evidence.clone(), offline, ..Job::new(task) };
     let pattern = Task::Domain { name: Name::root(), selectors: options.selector.clone() };
     let kind = tasks.first().unwrap_or(&pattern);
-    check_ids(&options.only, kind)?;
+    check_ids(&only, kind)?;
+    if options.save_case.is_some() && (more || tasks.len() > 1) {
+        return Err(Failure::Usage("--save-case: a case file holds one target; give one name".to_owned()));
+    }
     Ok(Request::Reports(Reports {
         jobs: tasks.into_iter().map(job).collect(),
         more: more.then(|| job(pattern)),

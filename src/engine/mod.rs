@@ -1,6 +1,7 @@
 //! The one room that goes out of the house: it alone has a network, a clock and tasks. It answers queries (DNS, HTTPS,
 //! SMTP dialogues), joins equal ones in flight, caches by TTL, limits, times out, cancels, and logs each.
 
+pub mod casefile;
 mod outbox;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use crate::check::{Evidence, Transcript};
+use crate::check::{Evidence, Stage, TlsMode, Transcript};
 use crate::name::Name;
 use crate::report::{Lookup, Report, Section, Table, VerdictLine};
 
@@ -75,7 +75,57 @@ pub enum Task {
     Smtp {
         /// A domain (its MX), `host`, `host:port` or an address.
         target: String,
+        /// How to speak.
+        plan: SmtpPlan,
     },
+}
+
+/// How to speak with a mail server; the default looks politely and sends no mail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SmtpPlan {
+    /// The reverse-path to try; the empty text is the null sender. Without it, MAIL FROM is not sent.
+    pub mail_from: Option<String>,
+    /// The forward-paths to try.
+    pub rcpt_to: Vec<String>,
+    /// The name to give in EHLO; `None`: the engine's.
+    pub ehlo: Option<String>,
+    /// When TLS starts; `Auto` becomes `Implicit` on port 465.
+    pub tls: TlsMode,
+    /// Only addresses of this family.
+    pub family: Option<Family>,
+    /// LMTP instead of SMTP.
+    pub lmtp: bool,
+    /// Where to stop, with QUIT.
+    pub stop_after: Stage,
+    /// Whether the person types the lines.
+    pub hands_on: bool,
+    /// A message to send, composed and confirmed by the person.
+    pub data: Option<Arc<[u8]>>,
+}
+
+impl Default for SmtpPlan {
+    fn default() -> SmtpPlan {
+        SmtpPlan {
+            mail_from: None,
+            rcpt_to: Vec::new(),
+            ehlo: None,
+            tls: TlsMode::Auto,
+            family: None,
+            lmtp: false,
+            stop_after: Stage::Data,
+            hands_on: false,
+            data: None,
+        }
+    }
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
 }
 
 /// What the person says of a message's envelope; each field overrides what the headers tell.

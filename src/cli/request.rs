@@ -14,7 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use super::args::{Arguments, Color, Command, FailOn, Format, Options};
 use super::failure::Failure;
 use crate::config::{ConnectTo, Settings, Upstream};
-use crate::job::{Envelope, Job, Task};
+use crate::job::{Envelope, Job, SmtpPlan, Task};
 use crate::name::Name;
 
 /// The longest message that is read; beyond it a mail system would have refused it long before.
@@ -101,7 +101,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             let envelope = Envelope { client_ip, helo, mail_from: envelope.mail_from, hop: envelope.hop };
             vec![Task::Message { raw, envelope }]
         }
-        Command::Smtp { target } => vec![Task::Smtp { target }],
+        Command::Smtp { target } => vec![Task::Smtp { target, plan: SmtpPlan::default() }],
         Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
         Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
     };
@@ -177,7 +177,7 @@ fn target_task(target: &str, options: &Options) -> Result<Task, Failure> {
     }
     let port = target.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
     if !target.contains("://") && (port.is_some() || target.parse::<std::net::IpAddr>().is_ok()) {
-        return Ok(Task::Smtp { target: target.to_owned() });
+        return Ok(Task::Smtp { target: target.to_owned(), plan: SmtpPlan::default() });
     }
     domain_task(target, options)
 }
@@ -279,7 +279,7 @@ mod tests {
         };
         assert!(matches!(task("https://MonSec.io/"), Task::Domain { name, .. } if name.as_str() == "monsec.io"));
         assert!(matches!(task("oscar@monsec.io"), Task::Domain { name, .. } if name.as_str() == "monsec.io"));
-        assert!(matches!(task("mx.monsec.io:587"), Task::Smtp { target } if target == "mx.monsec.io:587"));
+        assert!(matches!(task("mx.monsec.io:587"), Task::Smtp { target, .. } if target == "mx.monsec.io:587"));
         assert!(matches!(task("192.0.2.1"), Task::Smtp { .. }));
         assert!(matches!(task(message.path().to_str().unwrap()), Task::Message { raw, .. } if raw.len() == 18));
     }

@@ -81,7 +81,7 @@ fn start(engine: &Engine, under_way: &mut HashMap<JobId, String>, next: &mut u64
         Task::Domain { name, .. } | Task::Dmarc { name } => name.to_string(),
         Task::Spf { domain, .. } => domain.clone(),
         Task::Message { .. } => "message".to_owned(),
-        Task::Smtp { target } => target.clone(),
+        Task::Smtp { target, .. } => target.clone(),
     };
     *next += 1;
     under_way.insert(JobId(*next), what);

@@ -4,6 +4,7 @@
 pub mod dkim;
 pub mod dmarc;
 pub mod mx;
+pub mod spf;
 mod tags;
 
 pub use tags::{Tag, TagList, TagProblem};

@@ -1,9 +1,12 @@
 //! What a domain publishes. One file or folder a record, each in the order *parse, evaluate, suggest, tests*; the one list
 //! of them is [`ALL`], in the fixed order of the sections.
 
+pub mod address;
 pub mod dkim;
 pub mod dmarc;
+pub mod form;
 pub mod mx;
+pub mod reserved;
 pub mod spf;
 mod tags;
 
@@ -23,7 +26,7 @@ pub struct Domain {
 }
 
 /// Every record check, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Domain>] = &[];
+pub const ALL: &[&dyn Check<Domain>] = &[&address::Address];
 
 impl Domain {
     /// A domain without known selectors.

@@ -378,7 +378,7 @@ pub(crate) mod tests {
 
     #[test]
     fn white_space_inside_p_is_nothing_and_quotes_are_told() {
-        let cut = |with: &str| format!("v=DKIM1; p={}{with}{}", &RSA_1024[..70], &RSA_1024[70..]);
+        let cut = |with: &str| format!("v=DKIM1; p={}{with}{}", RSA_1024.split_at(70).0, RSA_1024.split_at(70).1);
         for between in [" ", "\t", "\r\n ", "  "] {
             let (key, problems) = parse(&cut(between));
             assert_eq!((key.bits(), problems), (Some(1024), vec![]), "{between:?}");
@@ -421,7 +421,10 @@ pub(crate) mod tests {
         for (text, problem) in [
             ("k=foo; p=AAAA".to_owned(), "its k= is an algorithm that nobody knows"),
             ("p=!!!!".to_owned(), "p= is not base64"),
-            (format!("p={}", &RSA_1024[..80]), "p= is not a well-formed RSA key (bad DER; perhaps a part is missing)"),
+            (
+                format!("p={}", RSA_1024.split_at(80).0),
+                "p= is not a well-formed RSA key (bad DER; perhaps a part is missing)",
+            ),
             ("p=AAAA".to_owned(), "p= is not a well-formed RSA key (bad DER; perhaps a part is missing)"),
             (format!("p={EC}"), "p= holds a key that is not RSA"),
             (format!("p={ED25519}"), "p= has 32 bytes as an Ed25519 key has; is k=ed25519 missing?"),
@@ -432,7 +435,7 @@ pub(crate) mod tests {
             assert_eq!(key.public, PublicKey::Unusable);
         }
         for length in 0..RSA_1024.len() {
-            parse(&format!("p={}", &RSA_1024[..length]));
+            parse(&format!("p={}", RSA_1024.split_at(length).0));
         }
     }
 

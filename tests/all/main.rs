@@ -1,2 +1,6 @@
 //! The one integration binary: each area is a module of its own beside this file.
+#![cfg(test)]
+#![expect(clippy::print_stdout, reason = "a suite says how many of its cases ran")]
+
 mod conformance_spf;
+mod house;

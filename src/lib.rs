@@ -37,6 +37,7 @@ pub mod config;
 pub mod engine;
 pub mod finding;
 pub mod job;
+pub mod lab;
 pub mod message;
 pub mod name;
 pub mod records;

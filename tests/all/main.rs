@@ -4,3 +4,4 @@
 
 mod conformance_spf;
 mod house;
+mod lab;

@@ -1,0 +1,239 @@
+//! A small mail internet on loopback: `mxray --demo` and the tests live in it. Authoritative DNS from the root down
+//! (signed where it says so), an HTTPS policy host and mail servers with a certificate authority of their own, all in
+//! this process, on ports that the kernel picks, from the files under `assets/demo/`.
+//!
+//! The domains stand under `.example` (RFC 2606) with documentation addresses (RFC 5737, RFC 3849); only the mission's
+//! 185.199.108.153 is a real one. [`Lab::settings`] sends every connection to this process, so the demo needs no network
+//! and sends no packet off the machine. `assets/demo/monsec.io.json` is the mission's zone with its real names, in the
+//! format of loopdns, for measurements.
+//!
+//! **The private keys of this world are public and worthless.** It is not a name server or mail server for anything else.
+
+mod bundle;
+mod dns;
+mod fault;
+mod smtp;
+mod tls;
+mod web;
+mod world;
+mod zones;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use hickory_proto::rr::RecordType;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::config::{ConnectTo, Settings, Upstream};
+
+/// The name that the demo gives in EHLO; it has an address and a reverse name in the demo world.
+pub const EHLO: &str = "laptop.example";
+
+/// Why the demo world does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// No loopback socket.
+    #[error("the demo world cannot listen on 127.0.0.1: {0}")]
+    Bind(#[from] std::io::Error),
+    /// A zone that cannot be used.
+    #[error("the demo world's zone {origin} cannot be used: {why}")]
+    Zone {
+        /// The zone's name.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another file that cannot be used.
+    #[error("the demo world's {file} cannot be used: {why}")]
+    File {
+        /// The file under `assets/demo/`.
+        file: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl LabError {
+    fn zone(origin: &str, why: &dyn std::fmt::Display) -> LabError {
+        LabError::Zone { origin: origin.to_owned(), why: why.to_string() }
+    }
+}
+
+/// A place of the demo world that is worth a visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The domain to type.
+    pub domain: &'static str,
+    /// What is to be seen there, in half a sentence.
+    pub about: &'static str,
+}
+
+/// A question that the name server was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The name, lower case, without the final dot.
+    pub name: String,
+    /// The record type's mnemonic.
+    pub kind: String,
+    /// `udp` or `tcp`.
+    pub transport: &'static str,
+}
+
+/// A private key that a domain of the demo world signs mail with, published under its selector.
+#[derive(Clone, Debug)]
+pub struct DkimKey {
+    /// The signing domain (`d=`).
+    pub domain: String,
+    /// The selector (`s=`).
+    pub selector: String,
+    /// The key, PKCS#8 in PEM: RSA, or Ed25519 with its private half alone.
+    pub pem: String,
+}
+
+/// The running demo world; it ends when this is dropped.
+pub struct Lab {
+    dns: Arc<dns::Server>,
+    address: SocketAddr,
+    connect_to: Vec<ConnectTo>,
+    /// Dropping it stops every task.
+    _tasks: JoinSet<()>,
+}
+
+impl Lab {
+    /// Starts the demo world on the current tokio runtime.
+    pub async fn start() -> Result<Lab, LabError> {
+        let zones = zones::Zones::read(world::ZONES, world::GENERATED, world::DNSSEC)?;
+        let mut faults = fault::Faults::default();
+        for zone in world::ZONES {
+            faults.read(zone).map_err(|why| LabError::zone("(faults)", &why))?;
+        }
+        let server = Arc::new(dns::Server::new(zones, faults));
+        let (udp, tcp) = dns::bind().await?;
+        let address = tcp.local_addr()?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(dns::serve_udp(server.clone(), Arc::new(udp)));
+        tasks.spawn(dns::serve_tcp(server.clone(), tcp));
+
+        let mut connect_to = Vec::new();
+        for host in smtp::Host::all()? {
+            for port in host.ports() {
+                let to = match host.listens() {
+                    true => {
+                        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+                        let to = listener.local_addr()?.port();
+                        tasks.spawn(smtp::serve(host.clone(), port, listener));
+                        to
+                    }
+                    false => NOBODY,
+                };
+                connect_to.push(rule(Some(host.name()), Some(port), to));
+            }
+        }
+        let web = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        connect_to.push(rule(None, Some(443), web.local_addr()?.port()));
+        tasks.spawn(web::serve(web));
+        // whatever else is called, nothing leaves this machine
+        connect_to.push(rule(None, None, NOBODY));
+        Ok(Lab { dns: server, address, connect_to, _tasks: tasks })
+    }
+
+    /// What an engine needs in order to live in this world.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            upstreams: vec![Upstream::Plain(self.address)],
+            connect_to: self.connect_to.clone(),
+            extra_roots: vec![Lab::authority().as_bytes().to_vec()],
+            ehlo: Some(EHLO.to_owned()),
+            ..Settings::default()
+        }
+    }
+
+    /// The certificate authority of this world, in PEM.
+    pub fn authority() -> &'static str {
+        // the file holds the private key too, which no client has use for
+        world::AUTHORITY.split("-----BEGIN PRIVATE KEY-----").next().unwrap_or_default()
+    }
+
+    /// The domains worth a visit, in the order of a tour.
+    pub fn targets() -> &'static [Target] {
+        world::TARGETS
+    }
+
+    /// The private DKIM keys of this world's domains: public, worthless, good for signing test mail.
+    pub fn keys() -> Vec<DkimKey> {
+        world::keys()
+    }
+
+    /// The root's DNSKEY, as a line of a trust-anchor file; the chain below it holds `example`, `flawless.example` and
+    /// `servers.example`.
+    pub fn trust_anchor(&self) -> Option<&str> {
+        self.dns.zones.anchor()
+    }
+
+    /// Where the name server listens, UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The names of all zones, without the final dot.
+    pub fn zones(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.dns.zones.origins().map(|name| bare(&name.to_string())).collect();
+        names.sort();
+        names
+    }
+
+    /// Every record of the zones in master-file text, sorted; without signatures and proofs.
+    pub fn records(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.dns.zones.records().map(ToString::to_string).collect();
+        lines.sort();
+        lines
+    }
+
+    /// What the name server was asked so far, in order.
+    pub fn query_log(&self) -> Vec<Asked> {
+        self.dns.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The most questions that stood open at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.dns.most_at_once()
+    }
+
+    /// Forgets what was asked.
+    pub fn forget_queries(&self) {
+        self.dns.forget();
+    }
+
+    /// Lets every DNS answer take so long.
+    pub fn set_latency(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.dns.latency_us.store(micros, Ordering::Relaxed);
+    }
+
+    /// Makes the name server wrong about a name (`*.NAME`: about every name below it), for one record type or all, in
+    /// the words of loopdns: `servfail`, `slow 300`, `truncate,cut`, `timeout x1`.
+    pub fn set_fault(&self, name: &str, kind: Option<&str>, fault: &str) -> Result<(), String> {
+        let kind = kind.map(RecordType::from_str).transpose().map_err(|why| why.to_string())?;
+        self.dns.faults.lock().unwrap_or_else(PoisonError::into_inner).set(name, kind, fault)
+    }
+
+    /// Makes every name server honest, those of `broken.example` too.
+    pub fn clear_faults(&self) {
+        self.dns.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A loopback port on which nothing listens: connections to it are refused at once.
+const NOBODY: u16 = 1;
+
+fn rule(host: Option<&str>, port: Option<u16>, to: u16) -> ConnectTo {
+    ConnectTo { host: host.map(str::to_owned), port, to_host: Some(Ipv4Addr::LOCALHOST.to_string()), to_port: Some(to) }
+}
+
+fn bare(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_owned()
+}

@@ -1,0 +1,90 @@
+//! What the demo world is made of: everything under `assets/demo/`, embedded, and the list of places worth a visit.
+//!
+//! **Every private key in here is public and worthless**; `assets/demo/make.sh` makes them.
+
+use super::{DkimKey, Target, bundle};
+
+/// The zones, one master file each; a test sees to it that none is forgotten.
+pub(super) const ZONES: &[&str] = &[
+    include_str!("../../assets/demo/zones/100.51.198.in-addr.arpa.zone"),
+    include_str!("../../assets/demo/zones/108.199.185.in-addr.arpa.zone"),
+    include_str!("../../assets/demo/zones/113.0.203.in-addr.arpa.zone"),
+    include_str!("../../assets/demo/zones/2.0.192.in-addr.arpa.zone"),
+    include_str!("../../assets/demo/zones/8.b.d.0.1.0.0.2.ip6.arpa.zone"),
+    include_str!("../../assets/demo/zones/acme-bank.example.zone"),
+    include_str!("../../assets/demo/zones/acrne-bank.example.zone"),
+    include_str!("../../assets/demo/zones/broken.example.zone"),
+    include_str!("../../assets/demo/zones/collector.example.zone"),
+    include_str!("../../assets/demo/zones/example.zone"),
+    include_str!("../../assets/demo/zones/flawless.example.zone"),
+    include_str!("../../assets/demo/zones/google.example.zone"),
+    include_str!("../../assets/demo/zones/googlemail.example.zone"),
+    include_str!("../../assets/demo/zones/gov.example.zone"),
+    include_str!("../../assets/demo/zones/isp.example.zone"),
+    include_str!("../../assets/demo/zones/lists.example.zone"),
+    include_str!("../../assets/demo/zones/mailer.example.zone"),
+    include_str!("../../assets/demo/zones/monsec.example.zone"),
+    include_str!("../../assets/demo/zones/neglected.example.zone"),
+    include_str!("../../assets/demo/zones/parked.example.zone"),
+    include_str!("../../assets/demo/zones/reports.example.zone"),
+    include_str!("../../assets/demo/zones/root.zone"),
+    include_str!("../../assets/demo/zones/servers.example.zone"),
+    include_str!("../../assets/demo/zones/test.zone"),
+];
+/// The DKIM and TLSA records that follow from the keys.
+pub(super) const GENERATED: &str = include_str!("../../assets/demo/generated.zone");
+/// The keys of the signed zones.
+pub(super) const DNSSEC: &str = include_str!("../../assets/demo/dnssec.pem");
+/// The certificate authority.
+pub(super) const AUTHORITY: &str = include_str!("../../assets/demo/ca.pem");
+/// The servers' keys and certificates.
+pub(super) const TLS: &str = include_str!("../../assets/demo/tls.pem");
+/// What the HTTPS host says.
+pub(super) const WEB: &str = include_str!("../../assets/demo/web.toml");
+/// What the mail servers do.
+pub(super) const SMTP: &str = include_str!("../../assets/demo/smtp.toml");
+/// The DKIM keys.
+const DKIM: &str = include_str!("../../assets/demo/dkim.pem");
+
+/// The places worth a visit, in the order of a tour.
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        domain: "monsec.example",
+        about: "the crash course's own domain: seven records, and a policy that lists none of its MX",
+    },
+    Target {
+        domain: "flawless.example",
+        about: "everything done right: strict DMARC, enforced MTA-STS, DNSSEC and DANE",
+    },
+    Target {
+        domain: "neglected.example",
+        about: "+all, 14 look-ups, a 512-bit key, p=none, and a policy that turns its own mail away",
+    },
+    Target { domain: "twice.neglected.example", about: "two SPF records, which count as none" },
+    Target { domain: "parked.example", about: "sends and receives no mail, and says so in every record" },
+    Target {
+        domain: "broken.example",
+        about: "name servers that fail: what could not be looked up is not called absent",
+    },
+    Target { domain: "slow.broken.example", about: "every answer takes 400 ms: see the sections arrive" },
+    Target { domain: "lying.broken.example", about: "a name server that answers another question than the one asked" },
+    Target { domain: "shop.gov.example", about: "below a public suffix with a policy of its own (psd, np, sp)" },
+    Target { domain: "tax.gov.example", about: "publishes no DMARC record: the suffix above decides" },
+    Target { domain: "acme-bank.example", about: "the bank that the phishing mail pretends to come from" },
+    Target { domain: "acrne-bank.example", about: "its look-alike (r n for m): authenticated, and still not the bank" },
+    Target { domain: "good.servers.example", about: "a mail server that does everything right" },
+    Target { domain: "nostarttls.servers.example", about: "a mail server that offers no encryption" },
+    Target { domain: "expired.servers.example", about: "a mail server whose certificate has expired" },
+    Target { domain: "greylisted.servers.example", about: "a mail server that says: not now, try again" },
+    Target { domain: "danewrong.servers.example", about: "a TLSA record that does not match the certificate" },
+];
+
+/// The DKIM keys, for signing.
+pub(super) fn keys() -> Vec<DkimKey> {
+    bundle::entries(DKIM)
+        .filter_map(|(title, pem)| {
+            let (selector, domain) = title.split_once("._domainkey.")?;
+            Some(DkimKey { selector: selector.to_owned(), domain: domain.to_owned(), pem: format!("{pem}\n") })
+        })
+        .collect()
+}

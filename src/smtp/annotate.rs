@@ -70,10 +70,9 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
                     }
                     None => Note::new(Severity::Warning, "a line that nothing was asked for"),
                 };
-                if answering.front().is_some_and(|(exchange, number)| *number >= exchange.reply.lines.len()) {
-                    if let Some((exchange, _)) = answering.pop_front() {
-                        state.answered(exchange);
-                    }
+                let done = |(exchange, number): &mut (&Exchange, usize)| *number >= exchange.reply.lines.len();
+                if let Some((exchange, _)) = answering.pop_front_if(done) {
+                    state.answered(exchange);
                 }
                 line_end(note, *ending)
             }

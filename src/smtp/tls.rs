@@ -1,0 +1,275 @@
+//! The section `tls`: what was agreed, the certificates, and why a check fails. Absence, refusal and failure of TLS are
+//! three things. A certificate that fails does not end the look: most senders go on, and so do we, and say so.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::check::{Check, Memo, PkixFault, Seen, TlsMode, TlsSession, Wait};
+use crate::finding::Finding;
+use crate::report::{Block, Cell, Fact, LookupId, Section, State};
+use crate::smtp::certificate::{Certificate, why};
+use crate::smtp::lines::without_talks;
+use crate::smtp::session::{Session, Verb};
+use crate::smtp::target::{Talk, Talks, Target};
+
+/// A certificate that ends within so many days should have been renewed: Let's Encrypt renews at 30.
+const SOON_DAYS: i64 = 14;
+
+/// TLS of every host.
+pub struct Tls;
+
+/// How TLS ended with one host.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TlsOutcome<'a> {
+    /// It stands.
+    Established(&'a TlsSession),
+    /// STARTTLS was offered and refused with this code.
+    Refused(u16),
+    /// It was agreed on, and the handshake failed.
+    HandshakeFailed(&'a str),
+    /// The server greeted and does not offer it.
+    NotOffered,
+    /// We were asked not to try.
+    NotTried,
+    /// The dialogue did not come so far.
+    NotReached,
+}
+
+impl<'a> TlsOutcome<'a> {
+    /// Reads it off a session.
+    pub fn of(session: &Session<'a>, mode: TlsMode) -> TlsOutcome<'a> {
+        if let Some(tls) = session.tls {
+            return TlsOutcome::Established(tls);
+        }
+        if let Some(why) = session.tls_failed {
+            return TlsOutcome::HandshakeFailed(why);
+        }
+        match session.last(Verb::StartTls) {
+            Some(exchange) if exchange.is_complete() && !exchange.reply.is_positive() => {
+                TlsOutcome::Refused(exchange.reply.code().unwrap_or_default())
+            }
+            Some(_) => TlsOutcome::NotReached,
+            None if session.greeting(false).is_none() => TlsOutcome::NotReached,
+            None if mode == TlsMode::Never => TlsOutcome::NotTried,
+            None if session.offers(false, "STARTTLS") => TlsOutcome::NotReached,
+            None => TlsOutcome::NotOffered,
+        }
+    }
+}
+
+impl Check<Target> for Tls {
+    fn id(&self) -> &'static str {
+        "tls"
+    }
+
+    fn title(&self) -> &'static str {
+        "TLS"
+    }
+
+    fn about(&self) -> &'static str {
+        "Version, cipher and certificates of each host, and why a sender that checks would refuse them."
+    }
+
+    fn step(&self, target: &Target, seen: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
+        let talks = match target.talks(seen)? {
+            Talks::With(talks) => talks,
+            other => return Ok(without_talks((self.id(), self.title()), target, &other)),
+        };
+        let mut section = Section::new(self.id(), self.title());
+        let mut hosts = Vec::new();
+        let (mut good, mut looked) = (0, 0);
+        for talk in &talks {
+            let Some((lookup, transcript)) = talk.said else { continue };
+            let session = Session::read(transcript);
+            let outcome = TlsOutcome::of(&session, target.plan.tls);
+            let (facts, findings) = judge(talk, &outcome, lookup, seen.now());
+            hosts.push(facts);
+            section.findings.extend(findings);
+            if let TlsOutcome::Established(tls) = outcome {
+                section.blocks.extend(blocks(talk, tls));
+                good += usize::from(tls.pkix.is_ok());
+            }
+            looked += usize::from(outcome != TlsOutcome::NotReached);
+        }
+        if looked == 0 {
+            section.state = State::Unknown;
+            section.headline = "not reached".into();
+        } else {
+            section.headline = format!("{good}/{looked} good");
+        }
+        section.fact("hosts", hosts);
+        Ok(section)
+    }
+}
+
+fn judge(talk: &Talk<'_>, outcome: &TlsOutcome<'_>, lookup: LookupId, now: OffsetDateTime) -> (Value, Vec<Finding>) {
+    let host = &talk.host;
+    let mut findings = Vec::new();
+    let facts = match outcome {
+        TlsOutcome::Established(tls) => {
+            findings.extend(established(host, tls, now));
+            let certificates: Vec<_> = tls.chain.iter().filter_map(|der| Certificate::parse(der)).collect();
+            json!({
+                "name": host, "result": "established", "version": tls.version, "cipher": tls.cipher, "group": tls.group,
+                "alpn": tls.alpn, "sni": tls.sni, "checked_name": tls.checked_name,
+                "pkix": if tls.pkix.is_ok() { "ok".to_owned() } else { pkix_word(&tls.pkix).to_owned() },
+                "certificates": certificates,
+            })
+        }
+        TlsOutcome::Refused(code) => {
+            findings.push(
+                Finding::error("tls.refused", format!("{host} offers STARTTLS and then refuses it with {code}: mail travels in the clear, or not at all."))
+                    .with_fix("Look at the server's TLS configuration: usually its certificate or key cannot be read.")
+                    .with_reference("RFC 3207 §4"),
+            );
+            json!({ "name": host, "result": "refused", "code": code })
+        }
+        TlsOutcome::HandshakeFailed(why) => {
+            findings.push(
+                Finding::error(
+                    "tls.handshake-failed",
+                    format!(
+                        "{host} agrees to TLS, and the handshake fails: {why}. Most senders then deliver in the clear."
+                    ),
+                )
+                .with_reference("RFC 3207 §4.1"),
+            );
+            json!({ "name": host, "result": "failed", "reason": why })
+        }
+        TlsOutcome::NotOffered => {
+            findings.push(
+                Finding::error("tls.not-offered", format!("{host} does not offer STARTTLS: everybody on the way can read its mail. (Or somebody on the way removed the offer.)"))
+                    .with_fix("Give the server a certificate and switch STARTTLS on.")
+                    .with_reference("RFC 3207 §4"),
+            );
+            json!({ "name": host, "result": "not-offered" })
+        }
+        TlsOutcome::NotTried => json!({ "name": host, "result": "not-tried" }),
+        TlsOutcome::NotReached => json!({ "name": host, "result": "not-reached" }),
+    };
+    (facts, findings.into_iter().map(|finding| finding.with_evidence([lookup])).collect())
+}
+
+fn established(host: &str, tls: &TlsSession, now: OffsetDateTime) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let leaf = tls.chain.first().and_then(|der| Certificate::parse(der));
+    if let Err(fault) = &tls.pkix {
+        let id = match fault {
+            PkixFault::Expired => "tls.certificate-expired",
+            PkixFault::NotYetValid => "tls.certificate-not-yet-valid",
+            PkixFault::WrongName => "tls.certificate-wrong-name",
+            PkixFault::SelfSigned => "tls.certificate-self-signed",
+            PkixFault::UnknownIssuer => "tls.certificate-unknown-issuer",
+            PkixFault::WrongUsage => "tls.certificate-wrong-usage",
+            PkixFault::Other(_) => "tls.certificate-invalid",
+        };
+        let text = format!(
+            "{host} encrypts, but {}. Senders that check (MTA-STS in enforce) do not deliver; most others go on.",
+            why(fault, tls)
+        );
+        let fix = match fault {
+            PkixFault::Expired => "Renew the certificate, and let it renew itself from now on.",
+            PkixFault::UnknownIssuer => "Send the intermediate certificates too (the \"full chain\" file).",
+            PkixFault::WrongName => "Use a certificate that bears the MX host's own name.",
+            PkixFault::NotYetValid => "Wait, or look at the clock of the machine that issued it.",
+            PkixFault::SelfSigned | PkixFault::WrongUsage | PkixFault::Other(_) => {
+                "Use a server certificate of a public authority, or publish TLSA records (DANE)."
+            }
+        };
+        findings.push(Finding::warning(id, text).with_fix(fix).with_reference("RFC 8461 §4.2"));
+    } else if let Some(leaf) = &leaf {
+        let days = leaf.days_left(now);
+        if days <= SOON_DAYS {
+            findings.push(
+                Finding::warning(
+                    "tls.certificate-ends-soon",
+                    format!("The certificate of {host} ends on {}, in {days} days.", leaf.end_date()),
+                )
+                .with_fix("Renew it now; automatic renewal has probably stopped."),
+            );
+        }
+    }
+    if matches!(tls.version.as_str(), "TLS 1.0" | "TLS 1.1") {
+        findings.push(
+            Finding::warning(
+                "tls.old-version",
+                format!("{host} agreed on {} only, which is no longer safe.", tls.version),
+            )
+            .with_reference("RFC 8996 §4"),
+        );
+    }
+    if leaf.is_some_and(|leaf| {
+        leaf.key.strip_prefix("RSA ").and_then(|bits| bits.parse().ok()).is_some_and(|bits: u32| bits < 2048)
+    }) {
+        findings.push(Finding::warning("tls.short-key", format!("The RSA key of {host} has fewer than 2048 bits.")));
+    }
+    findings
+}
+
+/// A fault as one word for scripts.
+pub fn pkix_word(pkix: &Result<(), PkixFault>) -> &'static str {
+    match pkix {
+        Ok(()) => "ok",
+        Err(PkixFault::Expired) => "expired",
+        Err(PkixFault::NotYetValid) => "not-yet-valid",
+        Err(PkixFault::WrongName) => "wrong-name",
+        Err(PkixFault::SelfSigned) => "self-signed",
+        Err(PkixFault::UnknownIssuer) => "unknown-issuer",
+        Err(PkixFault::WrongUsage) => "wrong-usage",
+        Err(PkixFault::Other(_)) => "invalid",
+    }
+}
+
+fn blocks(talk: &Talk<'_>, tls: &TlsSession) -> Vec<Block> {
+    let verdict = match &tls.pkix {
+        Ok(()) => Cell::from(format!("good for {}", tls.checked_name)),
+        Err(fault) => Cell::from(why(fault, tls)).judged(crate::finding::Severity::Warning),
+    };
+    let mut facts = vec![
+        Fact::new("host", talk.host.clone()),
+        Fact::new("version", tls.version.clone()),
+        Fact::new("cipher", tls.cipher.clone()),
+    ];
+    facts.extend(tls.group.clone().map(|group| Fact::new("group", group)));
+    facts.extend(tls.alpn.clone().map(|alpn| Fact::new("ALPN", alpn)));
+    facts.push(Fact::new("SNI", tls.sni.clone().unwrap_or_else(|| "none (an address)".into())));
+    facts.push(Fact { label: "certificate".into(), value: verdict });
+    let mut blocks = vec![Block::Facts(facts)];
+    for (depth, certificate) in tls.chain.iter().filter_map(|der| Certificate::parse(der)).enumerate() {
+        blocks.push(Block::Facts(vec![
+            Fact::new(if depth == 0 { "leaf" } else { "issued by" }, certificate.subject.clone()),
+            Fact::new(
+                "names",
+                if certificate.names.is_empty() { "none".to_owned() } else { certificate.names.join(", ") },
+            ),
+            Fact::new("issuer", certificate.issuer.clone()),
+            Fact::new("valid", format!("{} to {}", certificate.not_before, certificate.not_after)),
+            Fact::new("key", certificate.key.clone()),
+            Fact::new("SHA-256", certificate.sha256.clone()),
+            Fact::new("TLSA 3 1 1", certificate.spki_sha256.clone()),
+        ]));
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::session::tests::transcript;
+
+    fn outcome(text: &str) -> String {
+        let t = transcript(text);
+        format!("{:?}", TlsOutcome::of(&Session::read(&t), TlsMode::Auto)).chars().take(16).collect()
+    }
+
+    #[test]
+    fn absence_refusal_and_failure_are_three_things() {
+        let ehlo = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-x\nS: 250 STARTTLS";
+        assert_eq!(outcome("*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nC: QUIT\nS: 221 bye"), "NotOffered");
+        assert_eq!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 454 no")), "Refused(454)");
+        assert!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 220 go\n*tls-failed")).starts_with("HandshakeFailed"));
+        assert!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 220 go\n*tls")).starts_with("Established"));
+        assert_eq!(outcome("*connect\nS: 554 no\nC: QUIT"), "NotReached");
+        assert_eq!(outcome(ehlo), "NotReached");
+    }
+}

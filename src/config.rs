@@ -17,6 +17,8 @@ pub struct Settings {
     pub connect_to: Vec<ConnectTo>,
     /// Certificates trusted besides the system's roots, in PEM.
     pub extra_roots: Vec<Vec<u8>>,
+    /// DNSKEY records from which DNSSEC chains start, in master-file text; empty: the root's own.
+    pub trust_anchors: Vec<String>,
     /// The clock that verdicts use; `None`: the machine's.
     pub now: Option<OffsetDateTime>,
     /// How many queries may be under way at once.
@@ -32,6 +34,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(5),
             connect_to: Vec::new(),
             extra_roots: Vec::new(),
+            trust_anchors: Vec::new(),
             now: None,
             concurrency: 64,
             ehlo: None,

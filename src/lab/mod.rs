@@ -147,6 +147,7 @@ impl Lab {
             upstreams: vec![Upstream::Plain(self.address)],
             connect_to: self.connect_to.clone(),
             extra_roots: vec![Lab::authority().as_bytes().to_vec()],
+            trust_anchors: self.trust_anchor().map(str::to_owned).into_iter().collect(),
             ehlo: Some(EHLO.to_owned()),
             ..Settings::default()
         }

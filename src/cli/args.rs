@@ -53,6 +53,9 @@ pub enum Command {
     Smtp {
         /// A domain (its MX), HOST or HOST:PORT.
         target: String,
+        /// How to speak.
+        #[command(flatten)]
+        plan: PlanArguments,
     },
     /// Ask check_host() of RFC 7208: may this address send for this domain?
     Spf {
@@ -99,6 +102,43 @@ pub struct EnvelopeArguments {
     /// Your border: the Received field, counted from 1 at the top, that your first server wrote.
     #[arg(long, value_name = "N")]
     pub hop: Option<usize>,
+}
+
+/// How to speak with a mail server; without any of it, politely and without a mail.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PlanArguments {
+    /// Try this envelope sender; an empty text is the null sender.
+    #[arg(long, value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+    /// Try this recipient; no message is sent; repeatable.
+    #[arg(long, value_name = "ADDRESS", requires = "mail_from")]
+    pub rcpt_to: Vec<String>,
+    /// The name to give in EHLO [default: this machine's]
+    #[arg(long, value_name = "NAME")]
+    pub helo: Option<String>,
+    /// When to start TLS.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub tls: Tls,
+    /// Speak to IPv4 addresses only.
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Speak to IPv6 addresses only.
+    #[arg(short = '6')]
+    pub ipv6: bool,
+}
+
+/// When TLS starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Tls {
+    /// Where STARTTLS is offered.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// STARTTLS or nothing.
+    Require,
+    /// With the first byte.
+    Implicit,
 }
 
 /// What every command takes.

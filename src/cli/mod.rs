@@ -6,6 +6,7 @@ mod blocks;
 mod case;
 mod failure;
 pub mod json;
+mod layers;
 pub mod markdown;
 mod page;
 mod request;

@@ -11,10 +11,12 @@ use clap::{CommandFactory, Parser};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::args::{Arguments, Color, Command, FailOn, Format, Options};
+use super::args::{Arguments, Color, Command, FailOn, Format, Options, PlanArguments, Tls};
 use super::failure::Failure;
+use super::layers::{Layers, Set};
+use crate::check::TlsMode;
 use crate::config::{ConnectTo, Settings, Upstream};
-use crate::job::{Envelope, Job, SmtpPlan, Task};
+use crate::job::{Envelope, Family, Job, SmtpPlan, Task};
 use crate::name::Name;
 
 /// The longest message that is read; beyond it a mail system would have refused it long before.
@@ -40,6 +42,8 @@ pub struct Screen {
     pub selectors: Vec<String>,
     /// Whether it works on the loopback mail internet.
     pub demo: bool,
+    /// The name of the colour theme, where one is set.
+    pub theme: Option<String>,
 }
 
 /// Reports to be made and how they are written.
@@ -73,20 +77,22 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         }
         Err(error) => return Err(Failure::Usage(one_line(&error.to_string()))),
     };
-    let options = arguments.options;
+    let mut options = arguments.options;
+    if let Some(text) = arguments.command.as_ref().and_then(printed) {
+        return text.map(Request::Print);
+    }
+    let layers = Layers::read(|name| std::env::var(name).ok())?;
+    options.selector.extend(layers.selectors.iter().cloned());
+    let settings = settings(&options, &layers)?;
     let Some(command) = arguments.command else {
-        let settings = settings(&options)?;
         let task = arguments.target.as_deref().map(|target| target_task(target, &options)).transpose()?;
         let (selectors, demo) = (options.selector, options.demo);
-        return Ok(Request::Screen(Screen { settings, task, selectors, demo }));
+        let theme = layers.theme.map(|theme| theme.value);
+        return Ok(Request::Screen(Screen { settings, task, selectors, demo, theme }));
     };
     let mut more = false;
     let tasks = match command {
-        Command::Schema => return Ok(Request::Print(super::schema().to_owned())),
-        Command::Man => return super::man(Arguments::command()).map(Request::Print),
-        Command::Completions { shell } => {
-            return Ok(Request::Print(super::completions(shell, Arguments::command())));
-        }
+        Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
         Command::Domain { names } => {
             more = names.iter().any(|name| name == "-");
             names
@@ -101,15 +107,28 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             let envelope = Envelope { client_ip, helo, mail_from: envelope.mail_from, hop: envelope.hop };
             vec![Task::Message { raw, envelope }]
         }
-        Command::Smtp { target } => vec![Task::Smtp { target, plan: SmtpPlan::default() }],
+        Command::Smtp { target, plan } => vec![Task::Smtp { target, plan: smtp_plan(plan) }],
         Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
         Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
     };
-    reports(options, tasks, more)
+    reports(options, settings, tasks, more)
 }
 
-fn reports(options: Options, tasks: Vec<Task>, more: bool) -> Result<Request, Failure> {
-    let settings = settings(&options)?;
+/// What some commands print without any work.
+fn printed(command: &Command) -> Option<Result<String, Failure>> {
+    match command {
+        Command::Schema => Some(Ok(super::schema().to_owned())),
+        Command::Man => Some(super::man(Arguments::command())),
+        Command::Completions { shell } => Some(Ok(super::completions(*shell, Arguments::command()))),
+        Command::Domain { .. }
+        | Command::Message { .. }
+        | Command::Smtp { .. }
+        | Command::Spf { .. }
+        | Command::Dmarc { .. } => None,
+    }
+}
+
+fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -> Result<Request, Failure> {
     let case = options.case.as_deref().map(super::case::read).transpose()?;
     // A case is judged by its own clock: keys and certificates that have expired since were good then.
     let now = settings.now.or(case.as_ref().map(|case| case.at));
@@ -135,28 +154,28 @@ fn reports(options: Options, tasks: Vec<Task>, more: bool) -> Result<Request, Fa
     }))
 }
 
-/// What the engine needs, from the flags.
-fn settings(options: &Options) -> Result<Settings, Failure> {
+/// What the engine needs: the flags over the environment over the file.
+fn settings(options: &Options, layers: &Layers) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
-    let usage = |flag: &str| {
-        let flag = flag.to_owned();
-        move |why: String| Failure::Usage(format!("{flag}: {why}"))
-    };
-    for spec in &options.dns {
-        settings.upstreams.push(Upstream::parse(spec).map_err(usage("--dns"))?);
+    let flags = options.dns.iter().map(|value| Set { value: value.clone(), at: "--dns".to_owned() });
+    let servers = if options.dns.is_empty() { layers.dns.clone() } else { flags.collect() };
+    for Set { value, at } in servers {
+        settings.upstreams.push(Upstream::parse(&value).map_err(|why| Failure::Usage(format!("{at}: {why}")))?);
     }
     for spec in &options.connect_to {
-        settings.connect_to.push(ConnectTo::parse(spec).map_err(usage("--connect-to"))?);
+        let rule = ConnectTo::parse(spec).map_err(|why| Failure::Usage(format!("--connect-to: {why}")))?;
+        settings.connect_to.push(rule);
     }
     for path in &options.ca_file {
         let pem = std::fs::read(path).map_err(|error| Failure::file("read --ca-file", path, &error))?;
         settings.extra_roots.push(pem);
     }
-    if let Some(seconds) = options.timeout {
-        settings.timeout = Duration::try_from_secs_f64(seconds)
+    let flag = options.timeout.map(|value| Set { value, at: "--timeout".to_owned() });
+    if let Some(Set { value, at }) = flag.or_else(|| layers.timeout.clone()) {
+        settings.timeout = Duration::try_from_secs_f64(value)
             .ok()
             .filter(|timeout| !timeout.is_zero())
-            .ok_or_else(|| Failure::Usage(format!("--timeout: {seconds} is not a number of seconds above 0")))?;
+            .ok_or_else(|| Failure::Usage(format!("{at}: {value} is not a number of seconds above 0")))?;
     }
     if let Some(text) = &options.now {
         settings.now = Some(OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
@@ -164,6 +183,22 @@ fn settings(options: &Options) -> Result<Settings, Failure> {
         })?);
     }
     Ok(settings)
+}
+
+fn smtp_plan(typed: PlanArguments) -> SmtpPlan {
+    let tls = match typed.tls {
+        Tls::Auto => TlsMode::Auto,
+        Tls::Never => TlsMode::Never,
+        Tls::Require => TlsMode::Require,
+        Tls::Implicit => TlsMode::Implicit,
+    };
+    let family = match (typed.ipv4, typed.ipv6) {
+        (true, _) => Some(Family::V4),
+        (_, true) => Some(Family::V6),
+        (false, false) => None,
+    };
+    let (mail_from, rcpt_to, ehlo) = (typed.mail_from, typed.rcpt_to, typed.helo);
+    SmtpPlan { mail_from, rcpt_to, ehlo, tls, family, ..SmtpPlan::default() }
 }
 
 /// What the terminal program opens on.
@@ -219,7 +254,8 @@ fn known_ids(kind: &Task) -> Vec<&'static str> {
         Task::Domain { .. } => crate::records::ALL.iter().map(|check| check.id()).collect(),
         Task::Spf { .. } => vec!["spf"],
         Task::Dmarc { .. } => vec!["dmarc"],
-        Task::Message { .. } | Task::Smtp { .. } => Vec::new(),
+        Task::Message { .. } => crate::message::ALL.iter().map(|check| check.id()).collect(),
+        Task::Smtp { .. } => Vec::new(),
     }
 }
 

@@ -4,14 +4,27 @@
 //! and [`aligned`] what a message needs to compare identifiers. What a message's own result is stands in `message/`.
 
 mod align;
+mod check;
+mod external;
+mod findings;
+mod legacy;
+mod near;
 mod parse;
+mod suggest;
 mod uri;
 mod walk;
 
 pub use align::aligned;
-pub use parse::{Dmarc, Mode, NearMiss, Policies, Policy, Problem, ProblemKind, Psd, from_paste, near_miss};
+pub use check::{AuthorDomain, DmarcCheck};
+pub use external::{Agreement, External, external};
+pub use legacy::{Legacy, legacy};
+pub use near::{NearMiss, from_paste, near_miss};
+pub use parse::{Dmarc, Mode, Policies, Policy, Problem, ProblemKind, Psd};
 pub use uri::{ReportUri, UriProblem};
 pub use walk::{
     Discovery, Existence, Organizational, Role, WalkStep, discover, organizational_domain, organizational_domains,
     walk_names,
 };
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //!
 //! The public suffix list has no part in it; that is RFC 7489's reading, which stands in `legacy`.
 
-use crate::check::{Absence, Kind, Look, Outcome, Seen, Wait, all};
+use crate::check::{Absence, Data, Kind, Look, Outcome, Seen, Wait, all};
 use crate::name::Name;
 use crate::records::dmarc::parse::{Dmarc, Policies, Policy, Psd};
 use crate::report::LookupId;
@@ -40,6 +40,8 @@ pub struct WalkStep {
     pub record: Option<Dmarc>,
     /// Its TTL in seconds.
     pub ttl: Option<u32>,
+    /// Where the CNAMEs at `_dmarc` led, if there were any: somebody else keeps the record.
+    pub delegated: Option<Name>,
     /// The lookup; `None` when `_dmarc` below the name would be longer than DNS allows.
     pub lookup: Option<LookupId>,
 }
@@ -84,6 +86,7 @@ fn walk(name: &Name, seen: &Seen<'_>) -> Result<Vec<WalkStep>, Wait> {
                 count: 0,
                 record: None,
                 ttl: None,
+                delegated: None,
                 lookup: None,
             },
         };
@@ -107,7 +110,11 @@ fn step(name: Name, lookup: LookupId, answer: &crate::check::DnsAnswer) -> WalkS
     let mut records: Vec<Dmarc> = texts.iter().filter_map(|text| Dmarc::parse(text)).collect();
     let count = records.len();
     let record = if count == 1 { records.pop() } else { None };
-    WalkStep { name, outcome, texts, count, record, ttl: answer.ttl, lookup: Some(lookup) }
+    let delegated = answer.aliases.iter().rev().find_map(|alias| match &alias.data {
+        Data::Cname(target) => Some(target.clone()),
+        _ => None,
+    });
+    WalkStep { name, outcome, texts, count, record, ttl: answer.ttl, delegated, lookup: Some(lookup) }
 }
 
 /// The Organizational Domain that a walk found, or why it is not known.
@@ -257,7 +264,7 @@ fn judge(author: &Name, walk: Vec<WalkStep>, existence: Existence) -> Discovery 
     let organizational = organizational(author, &walk);
     let with_record = |name: &Name| walk.iter().find(|step| step.name == *name && step.record.is_some());
     let suffix = || walk.iter().find(|step| step.record.as_ref().is_some_and(|record| record.psd == Psd::Yes));
-    let own_failed = walk.first().and_then(WalkStep::failure).cloned();
+    let own_failed = walk.iter().find(|step| step.name == *author).and_then(WalkStep::failure).cloned();
     let mut temperror = own_failed.clone();
     let chosen = match (with_record(author), &organizational) {
         _ if own_failed.is_some() => None,
@@ -307,6 +314,17 @@ fn judge(author: &Name, walk: Vec<WalkStep>, existence: Existence) -> Discovery 
         testing,
         effective_policy,
         temperror,
+    }
+}
+
+impl Discovery {
+    /// What this walk says of a name one label below the author's that has no record of its own. It is a walk of its own:
+    /// the author's record need not be the one that applies there (its Organizational Domain's is).
+    pub fn below(&self, existence: Existence) -> Option<Discovery> {
+        let child = self.author.below("x").ok()?;
+        let steps = walk_names(&child);
+        let above = steps.iter().filter_map(|name| self.walk.iter().find(|step| step.name == *name)).cloned();
+        Some(judge(&child, above.collect(), existence))
     }
 }
 
@@ -473,6 +491,19 @@ mod tests {
             _dmarc.com TXT \"v=DMARC1; p=reject; psd=y\"";
         let found = found("a.example.com", world);
         assert_eq!((found.role, found.organizational_domain()), (Some(Role::Suffix), Some(&name("example.com"))));
+    }
+
+    #[test]
+    fn a_subdomain_of_a_name_with_its_own_record_is_under_the_organizations() {
+        let found = found(
+            "a.example.com",
+            "
+            _dmarc.a.example.com TXT \"v=DMARC1; p=none; sp=none\"
+            _dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine; np=reject\"",
+        );
+        let below = |existence| found.below(existence).and_then(|below| below.effective_policy);
+        assert_eq!(below(Existence::Exists), Some(Policy::Quarantine));
+        assert_eq!(below(Existence::NoSuchName), Some(Policy::Reject));
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub struct Lab {
 impl Lab {
     /// Starts the demo world on the current tokio runtime.
     pub async fn start() -> Result<Lab, LabError> {
-        let zones = zones::Zones::read(world::ZONES, world::GENERATED, world::DNSSEC)?;
+        let zones = zones::Zones::new(world::ZONES, world::GENERATED, world::DNSSEC)?;
         let mut faults = fault::Faults::default();
         for zone in world::ZONES {
             faults.read(zone).map_err(|why| LabError::zone("(faults)", &why))?;
@@ -169,6 +169,12 @@ impl Lab {
         world::keys()
     }
 
+    /// The SMTP dialogue of the crash course between smtp.gmail.com and mail.lupton.de, slips included, in `S:` and `C:`
+    /// lines; the message in it is shortened.
+    pub fn transcript() -> &'static str {
+        world::TRANSCRIPT
+    }
+
     /// The root's DNSKEY, as a line of a trust-anchor file; the chain below it holds `example`, `flawless.example` and
     /// `servers.example`.
     pub fn trust_anchor(&self) -> Option<&str> {
@@ -187,11 +193,12 @@ impl Lab {
         names
     }
 
-    /// Every record of the zones in master-file text, sorted; without signatures and proofs.
-    pub fn records(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.dns.zones.records().map(ToString::to_string).collect();
+    /// Every record of the zones in master-file text, sorted; without signatures and proofs. The error names the zone that
+    /// cannot be read (until then, questions about it are answered SERVFAIL).
+    pub fn records(&self) -> Result<Vec<String>, LabError> {
+        let mut lines: Vec<String> = self.dns.zones.records()?.iter().map(ToString::to_string).collect();
         lines.sort();
-        lines
+        Ok(lines)
     }
 
     /// What the name server was asked so far, in order.

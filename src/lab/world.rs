@@ -43,6 +43,8 @@ pub(super) const TLS: &str = include_str!("../../assets/demo/tls.pem");
 pub(super) const WEB: &str = include_str!("../../assets/demo/web.toml");
 /// What the mail servers do.
 pub(super) const SMTP: &str = include_str!("../../assets/demo/smtp.toml");
+/// The SMTP dialogue of the crash course.
+pub(super) const TRANSCRIPT: &str = include_str!("../../assets/demo/transcript.txt");
 /// The DKIM keys.
 const DKIM: &str = include_str!("../../assets/demo/dkim.pem");
 

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hickory_proto::dnssec::crypto::Ed25519SigningKey;
@@ -33,8 +33,19 @@ const DELEGATION_TTL: u32 = 3600;
 
 /// All zones, and where each name belongs.
 pub(super) struct Zones {
-    by_origin: HashMap<LowerName, Zone>,
+    by_origin: HashMap<LowerName, Source>,
     anchor: Option<String>,
+}
+
+/// A zone as it is written. It is read and signed when it is first asked, so that the demo world starts at once.
+struct Source {
+    origin: LowerName,
+    text: String,
+    /// The NS and DS records of the zones below it.
+    delegations: Vec<Record>,
+    signed: bool,
+    keys: &'static str,
+    read: OnceLock<Result<Zone, String>>,
 }
 
 struct Zone {
@@ -55,61 +66,48 @@ pub(super) struct Reply {
 }
 
 impl Zones {
-    /// Reads zones in master-file text. `generated` holds single lines that go to the zone their owner lies in; `keys`
+    /// Takes zones in master-file text. `generated` holds single lines that go to the zone their owner lies in; `keys`
     /// names the zones to be signed.
-    pub(super) fn read(texts: &[&str], generated: &str, keys: &str) -> Result<Zones, LabError> {
-        let mut origins: Vec<(LowerName, String)> = Vec::with_capacity(texts.len());
+    pub(super) fn new(texts: &[&str], generated: &str, keys: &'static str) -> Result<Zones, LabError> {
+        let mut sources: Vec<Source> = Vec::with_capacity(texts.len());
         for text in texts {
             let origin = text.lines().find_map(|line| line.strip_prefix("$ORIGIN ")).unwrap_or_default().trim();
-            let name = Name::from_str(origin).map_err(|why| LabError::zone(origin, &why))?;
-            origins.push((LowerName::new(&name), (*text).to_owned()));
+            let origin = LowerName::from_str(origin).map_err(|why| LabError::zone(origin, &why))?;
+            let (text, read) = ((*text).to_owned(), OnceLock::new());
+            sources.push(Source { origin, text, delegations: Vec::new(), signed: false, keys, read });
         }
         for line in generated.lines().filter(|line| !line.is_empty() && !line.starts_with(';')) {
             let owner = line.split_whitespace().next().unwrap_or_default();
             let name = LowerName::from_str(owner).map_err(|why| LabError::zone(owner, &why))?;
-            let home =
-                origins.iter_mut().filter(|(origin, _)| origin.zone_of(&name)).max_by_key(|(o, _)| o.num_labels());
-            if let Some((_, text)) = home {
-                text.push('\n');
-                text.push_str(line);
+            let around = sources.iter_mut().filter(|source| source.origin.zone_of(&name));
+            if let Some(home) = around.max_by_key(|source| source.origin.num_labels()) {
+                home.text.push('\n');
+                home.text.push_str(line);
             }
         }
-        // children first: a parent's DS and NSEC records speak of them
-        origins.sort_by_key(|(origin, _)| std::cmp::Reverse(origin.num_labels()));
-        let all: Vec<LowerName> = origins.iter().map(|(origin, _)| origin.clone()).collect();
-        let mut delegations: HashMap<LowerName, Vec<Record>> = HashMap::new();
-        let mut zones = Zones { by_origin: HashMap::new(), anchor: None };
-        for (origin, text) in origins {
+        let mut anchor = None;
+        let origins: Vec<LowerName> = sources.iter().map(|source| source.origin.clone()).collect();
+        for origin in &origins {
             let why = |why: &dyn std::fmt::Display| LabError::zone(&origin.to_string(), why);
-            let name = Name::from(&origin);
-            let (_, mut records) = Parser::new(text, None, Some(name.clone())).parse().map_err(|e| why(&e))?;
-            for record in delegations.remove(&origin).unwrap_or_default() {
-                let key = RrKey::new(LowerName::new(&record.name), record.record_type());
-                let set = records
-                    .entry(key)
-                    .or_insert_with(|| RecordSet::with_ttl(record.name.clone(), record.record_type(), record.ttl));
-                set.insert(record, 0);
+            let name = Name::from(origin);
+            let dnskey = signer(keys, &name).map_err(|e| why(&e))?.map(|signer| signer.to_dnskey());
+            if let Some(own) = sources.iter_mut().find(|source| source.origin == *origin) {
+                own.signed = dnskey.is_some();
             }
-            let signer = signer(keys, &name).map_err(|e| why(&e))?;
-            let parent =
-                all.iter().filter(|zone| **zone != origin && zone.zone_of(&origin)).max_by_key(|z| z.num_labels());
-            if let Some(parent) = parent {
-                let above = delegations.entry(parent.clone()).or_default();
-                let server = rdata::NS(Name::from_ascii("ns.example.").map_err(|e| why(&e))?);
-                above.push(Record::from_rdata(name.clone(), DELEGATION_TTL, RData::NS(server)));
-                if let Some(signer) = &signer {
-                    let public = signer.key().to_public_key().map_err(|e| why(&e))?;
-                    let ds = DS::from_key(&public, &name, DigestType::SHA256).map_err(|e| why(&e))?;
-                    let data = RData::DNSSEC(DNSSECRData::DS(ds));
-                    above.push(Record::from_rdata(name.clone(), DELEGATION_TTL, data));
-                }
-            } else if let Some(signer) = &signer {
-                zones.anchor = Some(format!("{name} {DELEGATION_TTL} IN DNSKEY {}", signer.dnskey()));
+            let around = sources.iter_mut().filter(|s| s.origin != *origin && s.origin.zone_of(origin));
+            let Some(parent) = around.max_by_key(|source| source.origin.num_labels()) else {
+                anchor = dnskey.map(|dnskey| format!("{name} {DELEGATION_TTL} IN DNSKEY {dnskey}"));
+                continue;
+            };
+            let server = rdata::NS(Name::from_ascii("ns.example.").map_err(|e| why(&e))?);
+            parent.delegations.push(Record::from_rdata(name.clone(), DELEGATION_TTL, RData::NS(server)));
+            if let Some(dnskey) = dnskey {
+                let ds = DS::from_key(dnskey.public_key(), &name, DigestType::SHA256).map_err(|e| why(&e))?;
+                let data = RData::DNSSEC(DNSSECRData::DS(ds));
+                parent.delegations.push(Record::from_rdata(name, DELEGATION_TTL, data));
             }
-            let zone = Zone::new(&name, records, signer).map_err(|e| why(&e))?;
-            zones.by_origin.insert(origin, zone);
         }
-        Ok(zones)
+        Ok(Zones { by_origin: sources.into_iter().map(|source| (source.origin.clone(), source)).collect(), anchor })
     }
 
     /// The DNSKEY of the top signed zone, as a line of a trust-anchor file.
@@ -122,10 +120,15 @@ impl Zones {
         self.by_origin.keys()
     }
 
-    /// Every record that the master files hold, signatures and proofs left out.
-    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
-        let sets = self.by_origin.values().flat_map(|zone| zone.nodes.values()).flat_map(HashMap::values);
-        sets.flat_map(|set| set.records_without_rrsigs())
+    /// Every record that the zones hold, signatures left out; the error of the first zone that cannot be read.
+    pub(super) fn records(&self) -> Result<Vec<&Record>, LabError> {
+        let mut all = Vec::new();
+        for source in self.by_origin.values() {
+            let zone = source.zone().map_err(|why| LabError::zone(&source.origin.to_string(), why))?;
+            let sets = zone.nodes.values().flat_map(HashMap::values);
+            all.extend(sets.flat_map(|set| set.records_without_rrsigs()));
+        }
+        Ok(all)
     }
 
     /// What a recursive resolver would say; `signed` adds the signatures and proofs that exist (the DO bit).
@@ -133,8 +136,12 @@ impl Zones {
         let mut reply = Reply::default();
         let mut at = name.clone();
         for _ in 0..=MAX_ALIASES {
-            let Some(zone) = self.home(&at, kind) else {
+            let Some(source) = self.home(&at, kind) else {
                 reply.rcode = ResponseCode::Refused;
+                return reply;
+            };
+            let Ok(zone) = source.zone() else {
+                reply.rcode = ResponseCode::ServFail;
                 return reply;
             };
             match zone.find(&at, kind, signed, &mut reply) {
@@ -146,17 +153,36 @@ impl Zones {
     }
 
     /// The zone that a question belongs to; DS belongs to the parent (RFC 4035 §3.1.4.1).
-    fn home(&self, name: &LowerName, kind: RecordType) -> Option<&Zone> {
+    fn home(&self, name: &LowerName, kind: RecordType) -> Option<&Source> {
         let mut at = if kind == RecordType::DS && !name.is_root() { name.base_name() } else { name.clone() };
         loop {
-            if let Some(zone) = self.by_origin.get(&at) {
-                return Some(zone);
+            if let Some(source) = self.by_origin.get(&at) {
+                return Some(source);
             }
             if at.is_root() {
                 return None;
             }
             at = at.base_name();
         }
+    }
+}
+
+impl Source {
+    fn zone(&self) -> Result<&Zone, &String> {
+        self.read.get_or_init(|| self.read()).as_ref()
+    }
+
+    fn read(&self) -> Result<Zone, String> {
+        let name = Name::from(&self.origin);
+        let (_, mut records) =
+            Parser::new(&self.text, None, Some(name.clone())).parse().map_err(|why| why.to_string())?;
+        for record in &self.delegations {
+            let key = RrKey::new(LowerName::new(&record.name), record.record_type());
+            let empty = || RecordSet::with_ttl(record.name.clone(), record.record_type(), record.ttl);
+            records.entry(key).or_insert_with(empty).insert(record.clone(), 0);
+        }
+        let signer = if self.signed { signer(self.keys, &name)? } else { None };
+        Zone::new(&name, records, signer)
     }
 }
 

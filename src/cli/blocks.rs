@@ -63,7 +63,8 @@ pub fn tree(page: &mut Page, indent: &str, nodes: &[TreeNode]) {
     let mut rows = Vec::new();
     flatten(nodes, 0, &mut rows);
     let widest = rows.iter().map(|(depth, node)| depth * 2 + visible(&node.text.text).width()).max().unwrap_or(0);
-    let right = rows.iter().map(|(_, node)| visible(&node.right).width()).max().unwrap_or(0);
+    let most_right = page.width() / 2;
+    let right = rows.iter().map(|(_, node)| visible(&node.right).width()).max().unwrap_or(0).min(most_right);
     let room = page.width().saturating_sub(indent.len() + right + 2).max(20);
     let column = widest.min(room);
     for (depth, node) in rows {
@@ -73,7 +74,7 @@ pub fn tree(page: &mut Page, indent: &str, nodes: &[TreeNode]) {
             (Tone::Plain, indent),
             (tone(&node.text), left.as_str()),
             (Tone::Dim, if node.right.is_empty() { "" } else { "  " }),
-            (Tone::Dim, &node.right),
+            (Tone::Dim, &cut(&node.right, most_right)),
         ]);
     }
 }

@@ -12,9 +12,11 @@ use super::failure::{Failure, complain};
 use super::request::{Reports, domain_task};
 use super::{json, markdown, text};
 use crate::check::Evidence;
+use crate::config::Settings;
 use crate::engine::Engine;
 use crate::finding::Severity;
 use crate::job::{Job, JobEvent, JobId, Task};
+use crate::lab::Lab;
 use crate::report::Report;
 
 /// Jobs under way at once. The engine bounds their questions; this bounds what is kept in memory for them.
@@ -37,7 +39,14 @@ pub fn run(reports: Reports) -> ExitCode {
 }
 
 async fn make(mut reports: Reports) -> Result<u8, Failure> {
-    let engine = Engine::new(reports.settings.clone()).map_err(|error| Failure::Job(error.to_string()))?;
+    // The demo world lives as long as the jobs that ask it.
+    let lab =
+        if reports.demo { Some(Lab::start().await.map_err(|error| Failure::Job(error.to_string()))?) } else { None };
+    let settings = match &lab {
+        Some(lab) => demo_settings(&reports.settings, lab.settings()),
+        None => reports.settings.clone(),
+    };
+    let engine = Engine::new(settings).map_err(|error| Failure::Job(error.to_string()))?;
     let mut waiting = std::mem::take(&mut reports.jobs).into_iter();
     let mut names = reports.more.clone().map(names_of_standard_input);
     let several = names.is_some() || waiting.len() > 1;
@@ -74,6 +83,11 @@ async fn make(mut reports: Reports) -> Result<u8, Failure> {
             },
         }
     }
+}
+
+/// The demo world's servers and certificates, with the person's patience and clock.
+fn demo_settings(own: &Settings, lab: Settings) -> Settings {
+    Settings { timeout: own.timeout, now: own.now, concurrency: own.concurrency, ..lab }
 }
 
 fn start(engine: &Engine, under_way: &mut HashMap<JobId, String>, next: &mut u64, job: Job) {

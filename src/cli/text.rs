@@ -40,7 +40,7 @@ fn head(page: &mut Page, report: &Report) {
     let at = report.at.to_offset(time::UtcOffset::UTC);
     let failed = report.lookups.iter().filter(|lookup| could_not_look(lookup.outcome)).count();
     let mut beside = format!(
-        "  {}, {} lookups in {:.0} ms, as of {} {:02}:{:02}:{:02} UTC",
+        "{} report, {} lookups in {:.0} ms, as of {} {:02}:{:02}:{:02} UTC",
         report.kind,
         report.lookups.len(),
         report.elapsed_ms,
@@ -52,7 +52,12 @@ fn head(page: &mut Page, report: &Report) {
     if failed > 0 {
         beside.push_str(&format!(", {failed} without an answer"));
     }
-    page.wrapped(&[(Tone::Strong, &report.target)], Tone::Dim, &beside);
+    if report.target.width() + beside.width() + 2 <= page.width() {
+        page.line(&[(Tone::Strong, &report.target), (Tone::Plain, "  "), (Tone::Dim, &beside)]);
+    } else {
+        page.line(&[(Tone::Strong, &report.target)]);
+        page.wrapped(&[], Tone::Dim, &beside);
+    }
 }
 
 /// Whether a lookup ended without an answer that says present or absent.

@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "a suite says how many of its cases ran")]
 
+mod cli;
 mod conformance_spf;
 mod house;
 mod lab;

@@ -1,0 +1,95 @@
+//! The real binary, as scripts use it: exit status, what goes to which stream, JSON against its schema.
+
+mod foreign;
+mod schema;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use assert_cmd::cargo::CommandCargoExt;
+use serde_json::Value;
+
+/// The binary, with no configuration of the person who runs the tests.
+fn mxray(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("mxray").unwrap();
+    command.args(arguments).env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+    command
+}
+
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    ran(mxray(arguments))
+}
+
+fn ran(mut command: Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        status: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn report(arguments: &[&str]) -> Value {
+    let ran = run(arguments);
+    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|why| panic!("{why}: {} {}", ran.out, ran.err));
+    let schema: Value = serde_json::from_str(&run(&["schema"]).out).unwrap();
+    let problems = schema::problems(&schema, &report);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    report
+}
+
+#[test]
+fn a_wrong_command_line_is_two_and_one_line_on_standard_error() {
+    for line in
+        [&["domain"][..], &["domain", "a..b"], &["domain", "a.test", "--only", "nothing"], &["--no-such-option"]]
+    {
+        let ran = run(line);
+        assert_eq!((ran.status, ran.out.as_str(), ran.err.lines().count()), (2, "", 1), "{line:?}: {}", ran.err);
+        assert!(ran.err.starts_with("mxray: "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn an_unknown_check_is_told_the_known_ones() {
+    let ran = run(&["domain", "a.test", "--only", "adress"]);
+    assert!(ran.err.contains("address"), "{}", ran.err);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_three() {
+    let ran = run(&["message", "/no/such/message.eml"]);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.lines().count()), (3, "", 1));
+    assert!(ran.err.contains("/no/such/message.eml"), "{}", ran.err);
+}
+
+#[test]
+fn help_version_schema_manual_and_completions_print_and_end_well() {
+    for (line, says) in [
+        (&["--help"][..], "Exit status"),
+        (&["domain", "--help"], "standard input"),
+        (&["--version"], "mxray 0."),
+        (&["schema"], "json-schema.org"),
+        (&["man"], ".TH mxray"),
+        (&["completions", "bash"], "_mxray"),
+        (&["completions", "fish"], "complete -c mxray"),
+    ] {
+        let ran = run(line);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{line:?}");
+        assert!(ran.out.contains(says) && !ran.out.contains('\u{1b}'), "{line:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut command = mxray(&["completions", "zsh"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}

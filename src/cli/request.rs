@@ -36,10 +36,14 @@ pub enum Request {
 pub struct Screen {
     /// What the engine needs.
     pub settings: Settings,
-    /// What it opens on.
-    pub task: Option<Task>,
+    /// What it opens on, as it was typed; a file that is there, or something that can be looked up.
+    pub target: Option<String>,
+    /// A message that was read from standard input.
+    pub message: Option<Arc<[u8]>>,
     /// Selectors to ask besides the well-known ones.
     pub selectors: Vec<String>,
+    /// The checks to run; empty: all.
+    pub only: Vec<String>,
     /// Whether it works on the loopback mail internet.
     pub demo: bool,
     /// The name of the colour theme, where one is set.
@@ -84,11 +88,11 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
     let layers = Layers::read(|name| std::env::var(name).ok())?;
     options.selector.extend(layers.selectors.iter().cloned());
     let settings = settings(&options, &layers)?;
+    if options.verbose > 0 {
+        super::log::open(options.verbose)?;
+    }
     let Some(command) = arguments.command else {
-        let task = arguments.target.as_deref().map(|target| target_task(target, &options)).transpose()?;
-        let (selectors, demo) = (options.selector, options.demo);
-        let theme = layers.theme.map(|theme| theme.value);
-        return Ok(Request::Screen(Screen { settings, task, selectors, demo, theme }));
+        return screen(arguments.target, options, settings, layers.theme).map(Request::Screen);
     };
     let mut more = false;
     let tasks = match command {
@@ -201,20 +205,35 @@ fn smtp_plan(typed: PlanArguments) -> SmtpPlan {
     SmtpPlan { mail_from, rcpt_to, ehlo, tls, family, ..SmtpPlan::default() }
 }
 
-/// What the terminal program opens on.
-fn target_task(target: &str, options: &Options) -> Result<Task, Failure> {
-    let envelope = Envelope::default();
-    if target == "-" || Path::new(target).is_file() {
-        return Ok(Task::Message { raw: read_message(Path::new(target))?, envelope });
+/// How the terminal program opens; a target that cannot be looked at is told before it takes the screen.
+fn screen(
+    target: Option<String>,
+    options: Options,
+    settings: Settings,
+    theme: Option<Set<String>>,
+) -> Result<Screen, Failure> {
+    let from_stdin = target.as_deref() == Some("-");
+    let message = if from_stdin { Some(read_message(Path::new("-"))?) } else { None };
+    let target = target.filter(|_| !from_stdin);
+    if let Some(target) = &target {
+        check_target(target)?;
+    }
+    let (selectors, only, demo) = (options.selector, options.only, options.demo);
+    Ok(Screen { settings, target, message, selectors, only, demo, theme: theme.map(|theme| theme.value) })
+}
+
+fn check_target(target: &str) -> Result<(), Failure> {
+    if Path::new(target).is_file() {
+        return Ok(());
     }
     if target.starts_with(['/', '.', '~']) || target.ends_with(".eml") {
         return Err(Failure::Job(format!("no such file: {target}")));
     }
-    let port = target.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-    if !target.contains("://") && (port.is_some() || target.parse::<std::net::IpAddr>().is_ok()) {
-        return Ok(Task::Smtp { target: target.to_owned(), plan: SmtpPlan::default() });
+    // A server (HOST:PORT, an address literal) reads as a name too, but for the colons and brackets of IPv6.
+    if target.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() || target.starts_with('[') {
+        return Ok(());
     }
-    domain_task(target, options)
+    name(target).map(|_| ())
 }
 
 /// The job on one domain as a person typed it.
@@ -306,18 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_a_domain_a_server_or_a_message() {
+    fn a_target_that_cannot_be_looked_at_is_told_before_the_screen_opens() {
         let message = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(message.path(), "From: a@a.test\r\n\r\n").unwrap();
-        let task = |target: &str| match ask(&[target]) {
-            Ok(Request::Screen(Screen { task: Some(task), .. })) => task,
-            _ => panic!("{target} opens no screen"),
-        };
-        assert!(matches!(task("https://MonSec.io/"), Task::Domain { name, .. } if name.as_str() == "monsec.io"));
-        assert!(matches!(task("oscar@monsec.io"), Task::Domain { name, .. } if name.as_str() == "monsec.io"));
-        assert!(matches!(task("mx.monsec.io:587"), Task::Smtp { target, .. } if target == "mx.monsec.io:587"));
-        assert!(matches!(task("192.0.2.1"), Task::Smtp { .. }));
-        assert!(matches!(task(message.path().to_str().unwrap()), Task::Message { raw, .. } if raw.len() == 18));
+        for target in ["monsec.io", "oscar@monsec.io", "mx.monsec.io:587", "192.0.2.1", "[2001:db8::1]:25"] {
+            assert!(matches!(ask(&[target]), Ok(Request::Screen(_))), "{target}");
+        }
+        assert!(matches!(ask(&[message.path().to_str().unwrap()]), Ok(Request::Screen(_))));
+        assert_eq!(failure(&["a..b"]).0, 2);
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub mod dkim;
 pub mod dmarc;
 pub mod form;
 pub mod mx;
+pub mod providers;
+pub mod ptr;
 pub mod reserved;
 pub mod spf;
 mod tags;
@@ -30,6 +32,7 @@ pub struct Domain {
 #[rustfmt::skip]
 pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
+    &mx::Mx,
     &dmarc::DmarcCheck,
 ];
 

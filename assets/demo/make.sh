@@ -158,7 +158,8 @@ for kind in html missing moved big sleepy invalid; do cert mta-sts.$kind.broken.
 cert mta-sts.wrongname.broken.example good www.broken.example
 cert mta-sts.stranger.broken.example stranger
 cert mta-sts.selfsigned.broken.example selfsigned
-cert mx.good.servers.example
+cert mx.good.servers.example; tlsa mx.good.servers.example
+for kind in good nostarttls expired wrongname; do cert mta-sts.$kind.servers.example; done
 cert mx.expired.servers.example expired
 cert mx.future.servers.example future
 cert mx.wrongname.servers.example good mail.elsewhere.example

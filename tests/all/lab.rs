@@ -476,7 +476,7 @@ async fn the_signed_chain_validates_from_the_trust_anchor() {
     }
     // a secure "there is none" needs proofs too
     for (name, kind) in
-        [("_25._tcp.mx.good.servers.example.", RecordType::TLSA), ("mx1.flawless.example.", RecordType::MX)]
+        [("_25._tcp.mx.expired.servers.example.", RecordType::TLSA), ("mx1.flawless.example.", RecordType::MX)]
     {
         let error = resolver.lookup(name, kind).await.unwrap_err();
         assert!(error.to_string().contains("no record"), "{name}: {error}");

@@ -8,10 +8,16 @@
 //! Work that needs no evidence (repair, cutting, canonicalising and hashing the body) is done in [`Message::parse`], off
 //! the screen's path; a step never touches the body again.
 
+pub mod address;
+pub mod alignment;
+pub mod canonical;
+pub mod dkim;
+pub mod envelope;
 mod field;
 mod headers;
 mod lines;
 mod parse;
+pub mod received;
 mod repair;
 
 use std::sync::Arc;
@@ -20,12 +26,18 @@ pub use field::{Field, FieldRef};
 pub use parse::{MAX_FIELD_BYTES, MAX_FIELDS};
 pub use repair::{MAX_BYTES, NotMessage, Repair, RepairKind, mbox_messages};
 
+use time::OffsetDateTime;
+
 use crate::check::{Check, Subject};
 use crate::job::Envelope;
+use crate::message::address::Author;
+use crate::message::canonical::{BodyHash, Wanted, body_hashes};
+use crate::message::dkim::{Flavor, MAX_SIGNATURES, Signature};
+use crate::message::received::Received;
 use crate::report::{Section, Table, VerdictLine};
 
 /// Every check of a message, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Message>] = &[&headers::Headers];
+pub const ALL: &[&dyn Check<Message>] = &[&dkim::Dkim, &headers::Headers];
 
 /// A message as it is judged.
 #[derive(Debug)]
@@ -35,6 +47,19 @@ pub struct Message {
     repairs: Vec<Repair>,
     cut: parse::Cut,
     envelope: Envelope,
+    read: Read,
+}
+
+/// What is read out of the header once, because no evidence is needed for it.
+#[derive(Debug, Default)]
+struct Read {
+    author: Option<Author>,
+    signatures: Vec<Signature>,
+    unread_signatures: usize,
+    hashes: Vec<BodyHash>,
+    hops: Vec<(usize, Received)>,
+    border: Option<envelope::Border>,
+    known: envelope::Known,
 }
 
 impl Message {
@@ -46,7 +71,22 @@ impl Message {
         if cut.fields.is_empty() {
             return Err(NotMessage::NoHeader);
         }
-        Ok(Message { raw, repaired: text, repairs, cut, envelope })
+        let mut message = Message { raw, repaired: text, repairs, cut, envelope, read: Read::default() };
+        message.read = message.read();
+        Ok(message)
+    }
+
+    fn read(&self) -> Read {
+        let mut fields = self.named("dkim-signature");
+        let signatures: Vec<Signature> =
+            fields.by_ref().take(MAX_SIGNATURES).map(|field| Signature::parse(field, Flavor::Dkim)).collect();
+        let unread_signatures = fields.count();
+        let wanted: Vec<Wanted> = signatures.iter().map(wanted).collect();
+        let hashes = self.body().map(|body| body_hashes(body, &wanted)).unwrap_or_default();
+        let hops = envelope::hops(self);
+        let border = envelope::border(&hops, self.envelope.hop);
+        let known = envelope::known(self, &hops, border.as_ref());
+        Read { author: Some(Author::of(self)), signatures, unread_signatures, hashes, hops, border, known }
     }
 
     /// The bytes as they came.
@@ -110,11 +150,57 @@ impl Message {
         self.cut.body.and_then(|start| self.text().get(start..))
     }
 
+    /// Whose mail it says it is.
+    pub fn author(&self) -> &Author {
+        self.read.author.as_ref().unwrap_or(&Author::Nobody("it was not read"))
+    }
+
+    /// The DKIM signatures, the topmost first, at most [`MAX_SIGNATURES`].
+    pub fn signatures(&self) -> &[Signature] {
+        &self.read.signatures
+    }
+
+    /// How many DKIM signatures stand past [`MAX_SIGNATURES`].
+    pub fn unread_signatures(&self) -> usize {
+        self.read.unread_signatures
+    }
+
+    /// The body hash that the signature at a place of [`Message::signatures`] wants; `None` without a body.
+    pub fn signature_hash(&self, at: usize) -> Option<&BodyHash> {
+        self.read.hashes.get(at)
+    }
+
+    /// The `Received` fields, the topmost first, with their places among the header fields.
+    pub fn hops(&self) -> &[(usize, Received)] {
+        &self.read.hops
+    }
+
+    /// The hop at which the message came from outside.
+    pub fn border(&self) -> Option<&envelope::Border> {
+        self.read.border.as_ref()
+    }
+
+    /// What is known of the envelope, each with its witness.
+    pub fn known(&self) -> &envelope::Known {
+        &self.read.known
+    }
+
+    /// When the border took the message, by its own clock; `None` when it does not say.
+    pub fn received_at(&self) -> Option<OffsetDateTime> {
+        let hop = self.border().map_or(0, |border| border.hop - 1);
+        self.hops().get(hop).and_then(|(_, hop)| hop.at)
+    }
+
     /// The header as it stands in the text, the blank line not included.
     pub fn header(&self) -> &[u8] {
         let end = self.cut.fields.last().map_or(0, |field| field.whole.end);
         self.text().get(..end).unwrap_or_default()
     }
+}
+
+/// The body hash that a signature wants.
+fn wanted(signature: &Signature) -> Wanted {
+    Wanted { canon: signature.body_canon, hash: signature.algorithm.hash(), length: signature.length }
 }
 
 impl Subject for Message {

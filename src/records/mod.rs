@@ -6,8 +6,6 @@ pub mod dkim;
 pub mod dmarc;
 pub mod form;
 pub mod mx;
-pub mod providers;
-pub mod ptr;
 pub mod reserved;
 pub mod spf;
 mod tags;
@@ -32,7 +30,6 @@ pub struct Domain {
 #[rustfmt::skip]
 pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
-    &mx::Mx,
     &dmarc::DmarcCheck,
 ];
 

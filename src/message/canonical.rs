@@ -1,0 +1,435 @@
+//! Canonicalisation of header fields and body (RFC 6376 §3.4), and body hashes (§3.7).
+//!
+//! Our own, because an inspector shows these bytes, and because `l=` counts them after canonicalisation and white lines
+//! at the end of a relaxed body go. The body streams: it is never copied whole, and one pass makes every hash of one
+//! canonicalisation, whatever `l=` each signature has.
+
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
+use serde::Serialize;
+
+use crate::message::lines::is_wsp;
+
+/// How much of a body is looked at at a time; small enough to stay in a core's cache.
+const BLOCK: usize = 64 * 1024;
+
+/// A canonicalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Canon {
+    /// As it stands.
+    Simple,
+    /// White space is evened out, names are lower case.
+    Relaxed,
+}
+
+impl Canon {
+    /// The word in `c=`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Canon::Simple => "simple",
+            Canon::Relaxed => "relaxed",
+        }
+    }
+}
+
+/// A hash algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hash {
+    /// SHA-1, computed to show what it would have said (RFC 8301 forbids to rely on it).
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+impl Hash {
+    /// The word in `a=` and in a key's `h=`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hash::Sha1 => "sha1",
+            Hash::Sha256 => "sha256",
+        }
+    }
+
+    fn context(self) -> Context {
+        Context::new(match self {
+            Hash::Sha1 => &SHA1_FOR_LEGACY_USE_ONLY,
+            Hash::Sha256 => &SHA256,
+        })
+    }
+
+    /// The hash of some bytes.
+    pub fn of(self, bytes: &[u8]) -> Vec<u8> {
+        let mut context = self.context();
+        context.update(bytes);
+        context.finish().as_ref().to_vec()
+    }
+}
+
+/// Which body hash a signature wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// The body's canonicalisation.
+    pub canon: Canon,
+    /// The hash.
+    pub hash: Hash,
+    /// `l=`: how many canonical bytes; `None` for all.
+    pub length: Option<u64>,
+}
+
+/// The body hash of one [`Wanted`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyHash {
+    /// The digest of what is covered; of the whole body when `length` is longer than it.
+    pub digest: Vec<u8>,
+    /// How many canonical bytes were hashed.
+    pub covered: u64,
+    /// How many canonical bytes the body has.
+    pub total: u64,
+}
+
+/// The hashes of a body, in the order of `wanted`; one pass over the body for each canonicalisation and hash in use.
+pub fn body_hashes(body: &[u8], wanted: &[Wanted]) -> Vec<BodyHash> {
+    let mut found: Vec<Option<BodyHash>> = vec![None; wanted.len()];
+    for canon in [Canon::Simple, Canon::Relaxed] {
+        for hash in [Hash::Sha1, Hash::Sha256] {
+            let is_here = |w: &Wanted| w.canon == canon && w.hash == hash;
+            if !wanted.iter().any(is_here) {
+                continue;
+            }
+            let mut cuts: Vec<u64> = wanted.iter().filter(|w| is_here(w)).filter_map(|w| w.length).collect();
+            cuts.sort_unstable();
+            cuts.dedup();
+            let mut hasher = Hasher { context: hash.context(), seen: 0, cuts, done: Vec::new() };
+            canonical_body(canon, body, &mut |bytes| hasher.update(bytes));
+            for (slot, w) in found.iter_mut().zip(wanted) {
+                if is_here(w) {
+                    *slot = Some(hasher.result(w.length));
+                }
+            }
+        }
+    }
+    found.into_iter().flatten().collect()
+}
+
+/// A hash that remembers what it was at each cut.
+struct Hasher {
+    context: Context,
+    seen: u64,
+    cuts: Vec<u64>,
+    done: Vec<(u64, Vec<u8>)>,
+}
+
+impl Hasher {
+    fn update(&mut self, mut bytes: &[u8]) {
+        while let Some(cut) = self.cuts.get(self.done.len()).copied() {
+            let left = usize::try_from(cut - self.seen).unwrap_or(usize::MAX);
+            let Some((before, after)) = bytes.split_at_checked(left) else { break };
+            self.feed(before);
+            self.done.push((cut, self.context.clone().finish().as_ref().to_vec()));
+            bytes = after;
+        }
+        self.feed(bytes);
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+        self.seen += bytes.len() as u64;
+    }
+
+    fn result(&self, length: Option<u64>) -> BodyHash {
+        let at_cut = length.and_then(|length| self.done.iter().find(|(cut, _)| *cut == length));
+        match at_cut {
+            Some((cut, digest)) => BodyHash { digest: digest.clone(), covered: *cut, total: self.seen },
+            None => {
+                let context = self.context.clone();
+                // `l=0` over an empty relaxed body: no byte ever came by the cut.
+                let covered = self.seen.min(length.unwrap_or(self.seen));
+                BodyHash { digest: context.finish().as_ref().to_vec(), covered, total: self.seen }
+            }
+        }
+    }
+}
+
+/// Feeds the canonical body to `sink`, piece by piece. The body has CRLF line ends.
+pub fn canonical_body(canon: Canon, body: &[u8], sink: &mut dyn FnMut(&[u8])) {
+    match canon {
+        Canon::Simple => simple_body(body, sink),
+        Canon::Relaxed => relaxed_body(body, sink),
+    }
+}
+
+/// RFC 6376 §3.4.3: empty lines at the end go, and the body ends with one CRLF.
+fn simple_body(body: &[u8], sink: &mut dyn FnMut(&[u8])) {
+    let mut content = body;
+    while let Some(shorter) = content.strip_suffix(b"\r\n") {
+        content = shorter;
+    }
+    for block in content.chunks(BLOCK) {
+        sink(block);
+    }
+    sink(b"\r\n");
+}
+
+/// RFC 6376 §3.4.4: white space at line ends goes, runs of it become one space, lines that are empty by then go at the
+/// end; an empty body stays empty.
+fn relaxed_body(body: &[u8], sink: &mut dyn FnMut(&[u8])) {
+    let end = relaxed_end(body);
+    let mut rest = body.get(..end).unwrap_or_default();
+    if rest.is_empty() {
+        return;
+    }
+    let mut evened = Vec::new();
+    while !rest.is_empty() {
+        let (block, after) = rest.split_at_checked(block_end(rest)).unwrap_or((rest, &[]));
+        if is_relaxed(block) {
+            sink(block);
+        } else {
+            evened.clear();
+            relax(block, &mut evened);
+            sink(&evened);
+        }
+        rest = after;
+    }
+    sink(b"\r\n");
+}
+
+/// Where a relaxed body's last line ends, its white space and every white line after it taken away.
+fn relaxed_end(body: &[u8]) -> usize {
+    let mut end = body.len();
+    loop {
+        let content = body.get(..end).unwrap_or_default();
+        match content {
+            [.., b'\r', b'\n'] => end -= 2,
+            [.., last] if is_wsp(*last) => end -= 1,
+            _ => return end,
+        }
+    }
+}
+
+/// Where to cut a block: after a line end past [`BLOCK`] bytes.
+fn block_end(rest: &[u8]) -> usize {
+    let Some(past) = rest.get(BLOCK..) else { return rest.len() };
+    memchr::memchr(b'\n', past).map_or(rest.len(), |lf| BLOCK + lf + 1)
+}
+
+/// Whether nothing in a block of whole lines would change: no tab, no second blank, no blank before CR. Most lines of
+/// most bodies are base64 or HTML that is so, and a compiler makes vector code of this.
+fn is_relaxed(block: &[u8]) -> bool {
+    let next = block.get(1..).unwrap_or_default();
+    let mut bad = block.last() == Some(&b'\t');
+    for (a, b) in block.iter().zip(next) {
+        bad |= (*a == b'\t') | ((*a == b' ') & ((*b == b' ') | (*b == b'\r')));
+    }
+    !bad
+}
+
+/// Evens out the white space of whole lines.
+fn relax(block: &[u8], out: &mut Vec<u8>) {
+    let mut rest = block;
+    while let Some(at) = memchr::memchr2(b' ', b'\t', rest) {
+        let (text, white) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(text);
+        let run = white.iter().take_while(|byte| is_wsp(**byte)).count();
+        rest = white.get(run..).unwrap_or_default();
+        if !rest.starts_with(b"\r\n") {
+            out.push(b' ');
+        }
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Adds one header field's canonical form, its CRLF included. `whole` is name, colon, value and CRLF as they stand.
+pub fn canonical_field(canon: Canon, whole: &[u8], out: &mut Vec<u8>) {
+    match canon {
+        Canon::Simple => {
+            out.extend_from_slice(whole);
+            if !whole.ends_with(b"\r\n") {
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+        Canon::Relaxed => relaxed_field(whole, out),
+    }
+}
+
+/// RFC 6376 §3.4.2.
+fn relaxed_field(whole: &[u8], out: &mut Vec<u8>) {
+    let colon = memchr::memchr(b':', whole).unwrap_or(whole.len());
+    let name = crate::message::lines::trim_end(whole.get(..colon).unwrap_or_default());
+    out.extend(name.iter().map(u8::to_ascii_lowercase));
+    out.push(b':');
+    let mut rest = whole.get(colon + 1..).unwrap_or_default();
+    let mut white = false;
+    let start = out.len();
+    while let Some(byte) = rest.first() {
+        if let Some(unfolded) = rest.strip_prefix(b"\r\n") {
+            rest = unfolded;
+            continue;
+        }
+        if is_wsp(*byte) {
+            white = true;
+        } else {
+            if white && out.len() > start {
+                out.push(b' ');
+            }
+            white = false;
+            out.push(*byte);
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A signature field as it is hashed by itself: the value of `b=` deleted with all white space around it, everything
+/// else as it stands (RFC 6376 §3.5, §3.7).
+pub fn without_signature(whole: &[u8]) -> Vec<u8> {
+    let Some(value) = signature_span(whole) else { return whole.to_vec() };
+    let mut out = whole.get(..value.start).unwrap_or_default().to_vec();
+    out.extend_from_slice(whole.get(value.end..).unwrap_or_default());
+    out
+}
+
+/// Where the value of `b=` stands in a signature field, the white space around it included, the field's CRLF not.
+pub fn signature_span(whole: &[u8]) -> Option<crate::finding::Span> {
+    let colon = memchr::memchr(b':', whole)?;
+    let end = whole.strip_suffix(b"\r\n").map_or(whole.len(), <[u8]>::len);
+    let mut start = colon + 1;
+    for part in whole.get(start..end)?.split(|byte| *byte == b';') {
+        let equals = memchr::memchr(b'=', part);
+        if let Some(equals) = equals
+            && part.get(..equals)?.trim_ascii() == b"b"
+        {
+            return Some(crate::finding::Span::new(start + equals + 1, start + part.len()));
+        }
+        start += part.len() + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body(canon: Canon, text: &str) -> String {
+        let mut out = Vec::new();
+        canonical_body(canon, text.as_bytes(), &mut |bytes| out.extend_from_slice(bytes));
+        String::from_utf8(out).unwrap()
+    }
+
+    fn field(canon: Canon, whole: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        canonical_field(canon, whole, &mut out);
+        out
+    }
+
+    #[test]
+    fn the_examples_of_rfc_6376_3_4_5() {
+        let text = " C \r\nD \t E\r\n\r\n\r\n";
+        assert_eq!(body(Canon::Relaxed, text), " C\r\nD E\r\n");
+        assert_eq!(body(Canon::Simple, text), " C \r\nD \t E\r\n");
+        assert_eq!(field(Canon::Relaxed, b"A: X\r\n"), b"a:X\r\n");
+        assert_eq!(field(Canon::Relaxed, b"B : Y\t\r\n\tZ  \r\n"), b"b:Y Z\r\n");
+        assert_eq!(field(Canon::Simple, b"B : Y\t\r\n\tZ  \r\n"), b"B : Y\t\r\n\tZ  \r\n");
+    }
+
+    #[test]
+    fn an_empty_body_is_one_line_end_or_nothing() {
+        let hash = |canon| {
+            let wanted = Wanted { canon, hash: Hash::Sha256, length: None };
+            base64::engine::general_purpose::STANDARD.encode(&body_hashes(b"", &[wanted])[0].digest)
+        };
+        assert_eq!(hash(Canon::Simple), "frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=");
+        assert_eq!(hash(Canon::Relaxed), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+
+    #[test]
+    fn white_lines_at_the_end_of_a_relaxed_body_go() {
+        assert_eq!(body(Canon::Relaxed, "hello\r\n \r\n\t\r\n"), "hello\r\n");
+        assert_eq!(body(Canon::Relaxed, " \r\n"), "");
+        assert_eq!(body(Canon::Simple, "hello\r\n \r\n\t\r\n"), "hello\r\n \r\n\t\r\n");
+        assert_eq!(body(Canon::Relaxed, "a\r\n \r\n\t\r\nb\r\n"), "a\r\n\r\n\r\nb\r\n");
+    }
+
+    #[test]
+    fn a_body_without_a_last_line_end_gets_one() {
+        for canon in [Canon::Simple, Canon::Relaxed] {
+            assert_eq!(body(canon, "a\r\nb"), "a\r\nb\r\n");
+            assert_eq!(body(canon, "a\r\nb\r\n"), "a\r\nb\r\n");
+        }
+    }
+
+    #[test]
+    fn a_bare_cr_is_a_byte_like_any_other() {
+        assert_eq!(body(Canon::Relaxed, "a \rb\r\n"), "a \rb\r\n");
+        assert_eq!(body(Canon::Relaxed, "a  \rb \r\n"), "a \rb\r\n");
+    }
+
+    #[test]
+    fn odd_fields_are_hashed_as_raw_bytes() {
+        assert_eq!(field(Canon::Relaxed, b"X-E:\r\n"), b"x-e:\r\n");
+        assert_eq!(field(Canon::Relaxed, b"X-F:\r\n \r\n\tz\r\n"), b"x-f:z\r\n");
+        assert_eq!(field(Canon::Relaxed, b"X-C::b : c\r\n"), b"x-c::b : c\r\n");
+        assert_eq!(field(Canon::Relaxed, b"X-B: \xff\x00  \xe9\r\n"), b"x-b:\xff\x00 \xe9\r\n");
+    }
+
+    #[test]
+    fn the_signature_goes_with_its_white_space_and_nothing_else() {
+        for (whole, left) in [
+            (&b"S: a=1; b = ab\r\n\tcd= ; d=x\r\n"[..], &b"S: a=1; b =; d=x\r\n"[..]),
+            (b"S: b=ab=\r\n", b"S: b=\r\n"),
+            (b"S: bh=xx; b=\r\n  ab\r\n cd\r\n", b"S: bh=xx; b=\r\n"),
+            (b"S: bh=b=; a=b\r\n", b"S: bh=b=; a=b\r\n"),
+        ] {
+            assert_eq!(without_signature(whole), left, "{}", String::from_utf8_lossy(whole));
+        }
+    }
+
+    #[test]
+    fn length_counts_after_canonicalisation_and_one_pass_serves_all() {
+        let wanted = |length| Wanted { canon: Canon::Relaxed, hash: Hash::Sha256, length };
+        let hashes = body_hashes(b"a  b\r\nc\r\n", &[wanted(Some(3)), wanted(None), wanted(Some(0)), wanted(Some(99))]);
+        let sizes: Vec<_> = hashes.iter().map(|hash| (hash.covered, hash.total)).collect();
+        assert_eq!(sizes, [(3, 8), (8, 8), (0, 8), (8, 8)]);
+        assert_eq!(hashes[0].digest, Hash::Sha256.of(b"a b"));
+        assert_eq!(hashes[1].digest, Hash::Sha256.of(b"a b\r\nc\r\n"));
+        assert_eq!(hashes[2].digest, Hash::Sha256.of(b""));
+        assert_eq!(hashes[3].digest, hashes[1].digest);
+    }
+
+    /// What §3.4.4 says, read literally: slow, and the measure of the fast one.
+    fn literal(text: &str) -> String {
+        let mut kept: Vec<String> = Vec::new();
+        for line in text.split("\r\n") {
+            let mut evened = String::new();
+            for c in line.chars() {
+                match c {
+                    ' ' | '\t' if evened.ends_with(' ') => {}
+                    ' ' | '\t' => evened.push(' '),
+                    c => evened.push(c),
+                }
+            }
+            kept.push(evened.trim_end_matches(' ').to_owned());
+        }
+        while kept.last().is_some_and(String::is_empty) {
+            kept.pop();
+        }
+        if kept.is_empty() { String::new() } else { kept.join("\r\n") + "\r\n" }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_relaxed_body_is_the_literal_one(lines in prop::collection::vec("[ab \t]{0,6}", 0..30)) {
+            let text = lines.join("\r\n");
+            prop_assert_eq!(body(Canon::Relaxed, &text), literal(&text));
+        }
+
+        #[test]
+        fn blocks_leave_no_seam(pad in 0_usize..40, tail in "[ab \t\r\n]{0,40}") {
+            let text = format!("{}{tail}", "x ".repeat(BLOCK / 2 - 20 + pad)).replace("\r", "").replace('\n', "\r\n");
+            prop_assert_eq!(body(Canon::Relaxed, &text), literal(&text));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The envelope, which no header has: who connected from where, and the sender that was given (RFC 5321 §2.3.1). Field by
+//! field the best witness counts, and which one it was is always said: the person, then the border hop's Received, then
+//! Received-SPF, Authentication-Results, and for the sender Return-Path.
+//!
+//! **The border** is the hop at which the message came from outside to those whom the reader trusts. It is guessed from
+//! the top, with the reason; the person may move it.
+
+use std::net::IpAddr;
+
+use crate::message::Message;
+use crate::message::received::Received;
+
+/// How many `Received` fields are read for the border; loops are cut at 30 to 100 hops by every server.
+pub const MAX_HOPS: usize = 200;
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The person who asks.
+    Person,
+    /// The `Received` field of the border, its hop counted from 1 at the top.
+    Received(usize),
+    /// `Received-SPF`.
+    ReceivedSpf,
+    /// `Authentication-Results`.
+    AuthenticationResults,
+    /// `Return-Path`.
+    ReturnPath,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Person => f.write_str("you said so"),
+            Source::Received(hop) => write!(f, "Received, hop {hop}"),
+            Source::ReceivedSpf => f.write_str("Received-SPF"),
+            Source::AuthenticationResults => f.write_str("Authentication-Results"),
+            Source::ReturnPath => f.write_str("Return-Path"),
+        }
+    }
+}
+
+/// A value with its witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told<T> {
+    /// The value.
+    pub value: T,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// What is known of the envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The client's address at the border.
+    pub client_ip: Option<Told<IpAddr>>,
+    /// HELO at the border.
+    pub helo: Option<Told<String>>,
+    /// MAIL FROM; empty is the null sender.
+    pub mail_from: Option<Told<String>>,
+}
+
+/// The hop where trust ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Border {
+    /// The hop, from 1 at the topmost `Received`.
+    pub hop: usize,
+    /// The field's place among the header fields.
+    pub field: usize,
+    /// Why this one.
+    pub why: String,
+    /// Whether the person chose it.
+    pub chosen: bool,
+}
+
+/// The hops of a message, the topmost first, with their fields' places.
+pub fn hops(message: &Message) -> Vec<(usize, Received)> {
+    message.named("received").take(MAX_HOPS).map(|field| (field.index, Received::parse(&field))).collect()
+}
+
+/// Finds the border among the hops; `None` without hops.
+pub fn border(hops: &[(usize, Received)], chosen: Option<usize>) -> Option<Border> {
+    let at = |hop: usize, why: String, chosen: bool| {
+        hops.get(hop - 1).map(|(field, _)| Border { hop, field: *field, why, chosen })
+    };
+    if let Some(border) = chosen.filter(|hop| *hop > 0).and_then(|hop| at(hop, "you chose it".into(), true)) {
+        return Some(border);
+    }
+    for (index, (_, hop)) in hops.iter().enumerate() {
+        let Some(ip) = hop.client_ip.filter(|ip| is_public(*ip)) else { continue };
+        // Inside one provider mail goes on by public addresses too: Microsoft's own hosts hand over to each other.
+        if hop.helo.as_deref().zip(hop.by.as_deref()).is_some_and(|(from, by)| same_organisation(from, by)) {
+            continue;
+        }
+        let by = hop.by.as_deref().unwrap_or("a server without a name");
+        return at(index + 1, format!("the topmost hop that came from outside: {by} took it from {ip}"), false);
+    }
+    at(1, "no hop names a public address of somebody else, so the topmost stands for it".into(), false)
+}
+
+/// What is known of the envelope, with the border that it was read at.
+pub fn known(message: &Message, hops: &[(usize, Received)], border: Option<&Border>) -> Known {
+    let said = message.envelope();
+    let mut known = Known {
+        client_ip: said.client_ip.map(|value| Told { value, source: Source::Person }),
+        helo: said.helo.clone().map(|value| Told { value, source: Source::Person }),
+        mail_from: said.mail_from.clone().map(|value| Told { value: bare(&value), source: Source::Person }),
+    };
+    let hop = border.and_then(|border| hops.get(border.hop - 1).map(|(_, hop)| (border.hop, hop)));
+    if let Some((number, hop)) = hop {
+        let source = Source::Received(number);
+        known.client_ip = known.client_ip.or(hop.client_ip.map(|value| Told { value, source }));
+        known.helo = known.helo.or(hop.helo.clone().map(|value| Told { value, source }));
+    }
+    // Fields above the border's were added by those who are trusted; the ones below could be the sender's own.
+    let trusted = |field: usize| border.is_none_or(|border| field < border.field);
+    for field in message.named("received-spf").filter(|field| trusted(field.index)).take(1) {
+        let text = field.unfolded();
+        let told = |key| pair(&text, key);
+        let source = Source::ReceivedSpf;
+        known.client_ip =
+            known.client_ip.or(told("client-ip").and_then(|ip| ip.parse().ok()).map(|value| Told { value, source }));
+        known.helo = known.helo.or(told("helo").map(|value| Told { value, source }));
+        known.mail_from = known.mail_from.or(told("envelope-from").map(|value| Told { value: bare(&value), source }));
+    }
+    for field in message.named("authentication-results").filter(|field| trusted(field.index)).take(1) {
+        let text = field.unfolded();
+        let source = Source::AuthenticationResults;
+        let told = |key| pair(&text, key);
+        known.mail_from = known
+            .mail_from
+            .or(told("smtp.mailfrom").or_else(|| told("smtp.mail")).map(|value| Told { value: bare(&value), source }));
+        known.helo = known.helo.or(told("smtp.helo").map(|value| Told { value, source }));
+        known.client_ip = known.client_ip.or(told("smtp.remote-ip")
+            .or_else(|| told("policy.iprev"))
+            .and_then(|ip| ip.parse().ok())
+            .map(|value| Told { value, source }));
+    }
+    if let Some(field) = message.named("return-path").next() {
+        let value = bare(&field.unfolded());
+        known.mail_from = known.mail_from.or(Some(Told { value, source: Source::ReturnPath }));
+    }
+    known
+}
+
+/// A path without its angle brackets.
+fn bare(path: &str) -> String {
+    path.trim().trim_start_matches('<').trim_end_matches('>').trim().to_owned()
+}
+
+/// The value of `key=value` or `key="value"` in a field, up to white space or `;`.
+fn pair(text: &str, key: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(at) = rest.to_ascii_lowercase().find(key) {
+        let before = rest.get(..at).and_then(|before| before.chars().next_back());
+        let after = rest.get(at + key.len()..)?;
+        let is_word = before.is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_'));
+        if let Some(value) = after.trim_start().strip_prefix('=').filter(|_| is_word) {
+            let value = value.trim_start();
+            let value = match value.strip_prefix('"') {
+                Some(quoted) => quoted.split('"').next().unwrap_or(quoted),
+                None => value.split([' ', '\t', ';', ',', ')']).next().unwrap_or(value),
+            };
+            return Some(value.to_owned()).filter(|value| !value.is_empty());
+        }
+        rest = after;
+    }
+    None
+}
+
+/// Whether an address can be that of a stranger on the Internet. Documentation networks count: they stand for such.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_broadcast()
+                || (a == 100 && (64..128).contains(&b)))
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local())
+        }
+    }
+}
+
+/// Whether two hosts belong to one registrable domain by the public suffix list: good enough to tell a provider's inner
+/// hops, and used for nothing else.
+fn same_organisation(from: &str, by: &str) -> bool {
+    let (from, by) = (from.to_ascii_lowercase(), by.to_ascii_lowercase());
+    match (psl::domain_str(&from), psl::domain_str(&by)) {
+        (Some(from), Some(by)) => from == by,
+        _ => from == by,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::job::Envelope;
+
+    fn message(header: &str, envelope: Envelope) -> Message {
+        Message::parse(Arc::from(format!("{header}From: a@b.c\r\n\r\n").as_bytes()), envelope).unwrap()
+    }
+
+    fn look(message: &Message) -> (Option<Border>, Known) {
+        let hops = hops(message);
+        let border = border(&hops, message.envelope().hop);
+        let known = known(message, &hops, border.as_ref());
+        (border, known)
+    }
+
+    const CHAIN: &str = "Return-Path: <bounce@s.example>\r\n\
+        Received: from inner.b.example (inner.b.example [10.0.0.2]) by store.b.example with LMTP; Tue, 24 Nov 2026 09:58:14 +0000\r\n\
+        Received: from edge.b.example (edge.b.example [198.51.100.7]) by inner.b.example with ESMTPS; Tue, 24 Nov 2026 09:58:13 +0000\r\n\
+        Received: from out.s.example (out.s.example [192.0.2.1]) by edge.b.example with ESMTPS; Tue, 24 Nov 2026 09:58:12 +0000\r\n\
+        Received: from laptop (unknown [203.0.113.9]) by out.s.example with ESMTPSA; Tue, 24 Nov 2026 09:58:11 +0000\r\n";
+
+    #[test]
+    fn the_border_is_the_topmost_hop_from_outside() {
+        let (border, known) = look(&message(CHAIN, Envelope::default()));
+        assert_eq!(border.unwrap().hop, 3);
+        let ip = known.client_ip.unwrap();
+        assert_eq!((ip.value, ip.source), ("192.0.2.1".parse().unwrap(), Source::Received(3)));
+        assert_eq!(known.helo.unwrap().value, "out.s.example");
+        assert_eq!(known.mail_from.unwrap(), Told { value: "bounce@s.example".into(), source: Source::ReturnPath });
+    }
+
+    #[test]
+    fn the_border_can_be_moved_and_the_envelope_follows() {
+        let (border, known) = look(&message(CHAIN, Envelope { hop: Some(4), ..Envelope::default() }));
+        assert!(border.unwrap().chosen);
+        assert_eq!(known.client_ip.unwrap().value, "203.0.113.9".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn what_the_person_says_goes_first() {
+        let said = Envelope {
+            client_ip: Some("192.0.2.99".parse().unwrap()),
+            mail_from: Some(String::new()),
+            ..Envelope::default()
+        };
+        let (_, known) = look(&message(CHAIN, said));
+        assert_eq!(known.client_ip.unwrap().source, Source::Person);
+        assert_eq!(known.mail_from.unwrap(), Told { value: String::new(), source: Source::Person });
+        assert_eq!(known.helo.unwrap().source, Source::Received(3));
+    }
+
+    #[test]
+    fn results_above_the_border_are_witnesses_and_those_below_are_not() {
+        let spf = "Received-SPF: pass (x) client-ip=192.0.2.5; envelope-from=\"e@f.g\"; helo=h.example;\r\n";
+        let (_, above) = look(&message(spf, Envelope::default()));
+        assert_eq!(above.client_ip.unwrap().source, Source::ReceivedSpf);
+        assert_eq!(above.mail_from.unwrap().value, "e@f.g");
+        let (_, below) = look(&message(&format!("{CHAIN}{spf}"), Envelope::default()));
+        assert_eq!(below.mail_from.unwrap().source, Source::ReturnPath);
+        let results = "Authentication-Results: mx; spf=pass smtp.mailfrom=x@y.z smtp.helo=q.example\r\n";
+        let (_, told) = look(&message(results, Envelope::default()));
+        assert_eq!(told.mail_from.unwrap(), Told { value: "x@y.z".into(), source: Source::AuthenticationResults });
+        assert_eq!(told.helo.unwrap().value, "q.example");
+    }
+
+    #[test]
+    fn without_hops_there_is_no_border() {
+        assert_eq!(look(&message("", Envelope::default())), (None, Known::default()));
+    }
+}

@@ -1,0 +1,178 @@
+//! One `Received` field read: who handed over to whom, from which address, when (RFC 5321 §4.4, RFC 5322 §3.6.7).
+//!
+//! mail-parser knows the forms of the servers that write it; what it misses (a date without `;`, `(… [address])`) is
+//! found here. A field past [`MAX_BYTES`] is not read.
+
+use std::net::IpAddr;
+
+use mail_parser::parsers::MessageStream;
+use mail_parser::{DateTime, HeaderValue, Host};
+use time::OffsetDateTime;
+
+use crate::message::FieldRef;
+
+/// How long a `Received` field may be to be read.
+const MAX_BYTES: usize = 4096;
+
+/// What one `Received` field says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// What the client said in HELO or EHLO, or the name after `from`.
+    pub helo: Option<String>,
+    /// The client's name as the server looked it up.
+    pub reverse_name: Option<String>,
+    /// The client's address.
+    pub client_ip: Option<IpAddr>,
+    /// The server that wrote the field.
+    pub by: Option<String>,
+    /// The protocol word after `with`.
+    pub with: Option<String>,
+    /// The server's id for the message.
+    pub id: Option<String>,
+    /// The recipient after `for`.
+    pub recipient: Option<String>,
+    /// What it says of TLS.
+    pub tls: Option<String>,
+    /// When.
+    pub at: Option<OffsetDateTime>,
+}
+
+impl Received {
+    /// Reads one field.
+    pub fn parse(field: &FieldRef<'_>) -> Received {
+        let value = field.value();
+        if value.len() > MAX_BYTES {
+            return Received::default();
+        }
+        // The parser wants the line end that the field has.
+        let text = field.unfolded();
+        let line = format!("{text}\r\n");
+        let mut received = match MessageStream::new(line.as_bytes()).parse_received() {
+            HeaderValue::Received(read) => Received {
+                helo: read.helo.as_ref().or(read.from.as_ref()).map(host),
+                reverse_name: read.from_iprev.as_ref().map(|name| name.trim_end_matches('.').to_owned()),
+                client_ip: read.from_ip.or(match read.from.as_ref().or(read.helo.as_ref()) {
+                    Some(Host::IpAddr(ip)) => Some(*ip),
+                    Some(Host::Name(_)) | None => None,
+                }),
+                by: read.by.as_ref().map(host),
+                with: None,
+                id: read.id.as_ref().map(ToString::to_string),
+                recipient: read.for_.as_ref().map(ToString::to_string),
+                tls: read.tls_version.map(|version| version.to_string()),
+                at: None,
+            },
+            _ => Received::default(),
+        };
+        // Without "from" nobody handed over; the parser takes "from" in a comment for it.
+        if !text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("from")) {
+            received =
+                Received { by: received.by, id: received.id, recipient: received.recipient, ..Received::default() };
+        } else {
+            received.client_ip = received.client_ip.or_else(|| bracketed(&text)).map(|ip| ip.to_canonical());
+        }
+        received.with = word_after(&text, "with");
+        received.at = date(&text);
+        received
+    }
+}
+
+fn host(host: &Host<'_>) -> String {
+    match host {
+        Host::Name(name) => name.trim_end_matches('.').to_owned(),
+        Host::IpAddr(ip) => ip.to_string(),
+    }
+}
+
+/// The first address in brackets before `by`.
+fn bracketed(text: &str) -> Option<IpAddr> {
+    let before = text.split(" by ").next()?;
+    before.split('[').skip(1).find_map(|rest| {
+        let inside = rest.split(']').next()?;
+        let inside = inside.strip_prefix("IPv6:").or(inside.strip_prefix("ipv6:")).unwrap_or(inside);
+        inside.parse().ok()
+    })
+}
+
+fn word_after(text: &str, keyword: &str) -> Option<String> {
+    let mut words = text.split([' ', '\t', ';']).filter(|word| !word.is_empty());
+    words.by_ref().find(|word| word.eq_ignore_ascii_case(keyword))?;
+    words.next().map(|word| word.trim_matches(['(', ')']).to_owned())
+}
+
+/// The date after the last `;`; without one (SendGrid), what looks like a date at the end.
+pub fn date(text: &str) -> Option<OffsetDateTime> {
+    let tail = match text.rsplit_once(';') {
+        Some((_, tail)) => tail.trim(),
+        None => {
+            let from =
+                ["Mon,", "Tue,", "Wed,", "Thu,", "Fri,", "Sat,", "Sun,"].iter().find_map(|day| text.rfind(day))?;
+            text.get(from..)?
+        }
+    };
+    let parsed = DateTime::parse_rfc822(&format!("{tail}\r\n"))?;
+    // The parser takes what it finds; a month that no calendar has is no date.
+    if !parsed.is_valid() || parsed.year < 1970 {
+        return None;
+    }
+    OffsetDateTime::from_unix_timestamp(parsed.to_timestamp()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::job::Envelope;
+    use crate::message::Message;
+
+    fn received(value: &str) -> Received {
+        let text = format!("Received: {value}\r\n\r\n");
+        let message = Message::parse(Arc::from(text.as_bytes()), Envelope::default()).unwrap();
+        Received::parse(&message.field(0).unwrap())
+    }
+
+    #[test]
+    fn the_usual_servers_are_understood() {
+        for (value, helo, ip, by, with) in [
+            (
+                "from mail.a.example (out.a.example [192.0.2.1])\r\n\tby mx.b.example (Postfix) with ESMTPS id 4F\r\n\tfor <x@b.example>; Tue, 24 Nov 2026 09:58:12 +0000 (UTC)",
+                "mail.a.example",
+                "192.0.2.1",
+                "mx.b.example",
+                "ESMTPS",
+            ),
+            (
+                "from mail.a.example (mail.a.example. [2001:db8::25])\r\n        by mx.google.com with ESMTPS id b12si\r\n        for <x@gmail.com>\r\n        (version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256);\r\n        Tue, 24 Nov 2026 01:58:12 -0800 (PST)",
+                "mail.a.example",
+                "2001:db8::25",
+                "mx.google.com",
+                "ESMTPS",
+            ),
+            (
+                "from helo.example ([IPv6:2001:db8::1]) by mx.b.example with esmtps (Exim 4.96) id 1r; Tue, 24 Nov 2026 09:58:12 +0000",
+                "helo.example",
+                "2001:db8::1",
+                "mx.b.example",
+                "esmtps",
+            ),
+        ] {
+            let read = received(value);
+            assert_eq!(read.helo.as_deref(), Some(helo), "{value}");
+            assert_eq!(read.client_ip, Some(ip.parse().unwrap()), "{value}");
+            assert_eq!(read.by.as_deref(), Some(by), "{value}");
+            assert_eq!(read.with.as_deref(), Some(with), "{value}");
+            assert_eq!(read.at.unwrap().unix_timestamp(), 1_795_514_292, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_invented() {
+        assert_eq!(received("by mx.example with SMTP").client_ip, None);
+        assert_eq!(received("nonsense; not a date").at, None);
+        assert_eq!(received(&"x".repeat(5000)), Received::default());
+        let local = received("by host.example (Postfix, from userid 1001) id 5A; Tue, 24 Nov 2026 09:58:12 UTC");
+        assert_eq!((local.helo, local.by.as_deref()), (None, Some("host.example")));
+        assert!(local.at.is_some());
+    }
+}

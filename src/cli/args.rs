@@ -76,6 +76,11 @@ pub enum Command {
         /// The domain of the From address.
         domain: String,
     },
+    /// Judge a pasted record or policy file alone: what is it, is it right? Nothing is looked up.
+    Lint {
+        /// The text (quoted for the shell), as a form, dig or a zone file has it; - reads it from standard input.
+        text: String,
+    },
     /// Print the JSON Schema of the reports.
     Schema,
     /// Print the manual page (roff).

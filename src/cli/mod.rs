@@ -7,6 +7,7 @@ mod case;
 mod failure;
 pub mod json;
 mod layers;
+mod lint;
 mod log;
 pub mod markdown;
 mod page;

@@ -18,6 +18,7 @@ use crate::check::TlsMode;
 use crate::config::{ConnectTo, Settings, Upstream};
 use crate::job::{Envelope, Family, Job, SmtpPlan, Task};
 use crate::name::Name;
+use crate::report::Report;
 
 /// The longest message that is read; beyond it a mail system would have refused it long before.
 const MAX_MESSAGE: u64 = 256 * 1024 * 1024;
@@ -54,6 +55,8 @@ pub struct Screen {
 pub struct Reports {
     /// What the engine needs.
     pub settings: Settings,
+    /// A report that needed no lookup.
+    pub ready: Option<Report>,
     /// The jobs, in the order of the command line.
     pub jobs: Vec<Job>,
     /// Whether more names come from standard input, one a line; then this job is the pattern for each.
@@ -96,6 +99,12 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
     };
     let mut more = false;
     let tasks = match command {
+        Command::Lint { text } => {
+            let text = if text == "-" { read_text()? } else { text };
+            let mut request = reports(options, settings, Vec::new(), false)?;
+            request.ready = Some(super::lint::report(&text, request.settings.now)?);
+            return Ok(Request::Reports(request));
+        }
         Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
         Command::Domain { names } => {
             more = names.iter().any(|name| name == "-");
@@ -115,7 +124,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
         Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
     };
-    reports(options, settings, tasks, more)
+    reports(options, settings, tasks, more).map(Request::Reports)
 }
 
 /// What some commands print without any work.
@@ -128,11 +137,12 @@ fn printed(command: &Command) -> Option<Result<String, Failure>> {
         | Command::Message { .. }
         | Command::Smtp { .. }
         | Command::Spf { .. }
-        | Command::Dmarc { .. } => None,
+        | Command::Dmarc { .. }
+        | Command::Lint { .. } => None,
     }
 }
 
-fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -> Result<Request, Failure> {
+fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -> Result<Reports, Failure> {
     let case = options.case.as_deref().map(super::case::read).transpose()?;
     // A case is judged by its own clock: keys and certificates that have expired since were good then.
     let now = settings.now.or(case.as_ref().map(|case| case.at));
@@ -146,7 +156,8 @@ fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -
     if options.save_case.is_some() && (more || tasks.len() > 1) {
         return Err(Failure::Usage("--save-case: a case file holds one target; give one name".to_owned()));
     }
-    Ok(Request::Reports(Reports {
+    Ok(Reports {
+        ready: None,
         jobs: tasks.into_iter().map(job).collect(),
         more: more.then(|| job(pattern)),
         settings,
@@ -155,7 +166,7 @@ fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -
         color: options.color,
         demo: options.demo,
         save_case: options.save_case,
-    }))
+    })
 }
 
 /// What the engine needs: the flags over the environment over the file.
@@ -243,6 +254,11 @@ pub fn domain_task(typed: &str, options: &Options) -> Result<Task, Failure> {
 
 fn name(typed: &str) -> Result<Name, Failure> {
     Name::parse(typed).map_err(|why| Failure::Usage(format!("{typed:?} is not a domain: {why}")))
+}
+
+fn read_text() -> Result<String, Failure> {
+    let raw = read_message(Path::new("-"))?;
+    Ok(crate::untrusted::lossless(&raw).into_owned())
 }
 
 fn read_message(path: &Path) -> Result<Arc<[u8]>, Failure> {

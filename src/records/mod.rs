@@ -5,6 +5,7 @@ pub mod address;
 pub mod dkim;
 pub mod dmarc;
 pub mod form;
+pub mod lint;
 pub mod mx;
 pub mod reserved;
 pub mod spf;

@@ -3,7 +3,6 @@
 mod foreign;
 mod schema;
 
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::CommandCargoExt;
@@ -92,4 +91,43 @@ fn a_closed_pipe_ends_quietly() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_pasted_record_is_judged_without_a_network() {
+    let report = report(&["lint", "v=DMARC1; p=qarantine", "--format", "json", "--now", "2026-11-24T08:00:00Z"]);
+    assert_eq!((&report["kind"], &report["worst"]), (&Value::from("lint"), &Value::from("error")));
+    assert_eq!(report["lookups"], Value::Array(Vec::new()));
+    let finding = &report["sections"][0]["findings"][0];
+    assert_eq!(
+        (&finding["id"], &finding["span"]),
+        (&"dmarc.policy-counts-as-none".into(), &serde_json::json!([10, 21]))
+    );
+
+    let unknown = run(&["lint", "hello"]);
+    assert_eq!((unknown.status, unknown.out.as_str()), (3, ""));
+}
+
+#[test]
+fn the_exit_status_follows_fail_on() {
+    for (fail_on, status) in [("error", 1), ("warning", 1), ("info", 1), ("never", 0)] {
+        assert_eq!(run(&["lint", "v=DMARC1; p=qarantine", "--fail-on", fail_on]).status, status, "{fail_on}");
+    }
+    assert_eq!(run(&["lint", "v=DMARC1; p=reject; pct=100"]).status, 0);
+}
+
+#[test]
+fn colour_is_for_terminals_unless_it_is_asked_for() {
+    let plain = run(&["lint", "v=DMARC1; p=none"]);
+    let colored = run(&["lint", "v=DMARC1; p=none", "--color", "always"]);
+    assert!(!plain.out.contains('\u{1b}') && colored.out.contains('\u{1b}'));
+}
+
+#[test]
+fn configuration_that_cannot_be_read_is_told_with_its_place() {
+    let mut command = mxray(&["domain", "a.test"]);
+    command.env("MXRAY_DNS", "resolver.example");
+    let ran = ran(command);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("MXRAY_DNS"), "{}", ran.err);
 }

@@ -1,0 +1,221 @@
+//! A pasted record or policy file, judged alone: what is it, is it right. The checks of the domain run on evidence that
+//! holds the pasted text and nothing else; what they say of anything else (an include, an MX, a report host) is left out,
+//! because nobody asked for it. Nothing is looked up.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::check::{
+    Answer, Data, DnsAnswer, Dnssec, Evidence, HttpsAnswer, HttpsOutcome, HttpsRules, Kind, Memo, Outcome, Query,
+    Record, Seen,
+};
+use crate::name::Name;
+use crate::records::dmarc::{from_paste, near_miss};
+use crate::records::tags::TagList;
+use crate::records::{ALL, Domain};
+use crate::report::{Block, LookupId, Section};
+
+/// Where the text is imagined to stand; RFC 2606 keeps this name from ever existing.
+const PLACE: &str = "pasted.invalid";
+/// The selector under which a pasted key is imagined.
+const SELECTOR: &str = "pasted";
+/// A check that still asks after so many rounds gets no answer that would change anything.
+const MOST_ROUNDS: usize = 32;
+/// The lookup that stands for the pasted text.
+const PASTED: LookupId = LookupId(0);
+/// The lookup that stands for everything else.
+const NOT_ASKED: LookupId = LookupId(1);
+
+/// What a pasted text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pasted {
+    /// An SPF record.
+    Spf,
+    /// A DKIM key record.
+    Dkim,
+    /// A DMARC record.
+    Dmarc,
+    /// An MTA-STS record.
+    MtaSts,
+    /// An MTA-STS policy file.
+    MtaStsPolicy,
+    /// A TLS-RPT record.
+    TlsRpt,
+    /// A BIMI assertion record.
+    Bimi,
+}
+
+impl Pasted {
+    /// Recognises a text by its version, or by the tags that only one record has.
+    pub fn recognise(text: &str) -> Option<Pasted> {
+        let lower = text.trim().to_ascii_lowercase();
+        let compact: String = lower.chars().filter(|c| !c.is_whitespace()).collect();
+        let tags = TagList::parse(text);
+        let has = |name: &str| tags.tags.iter().any(|tag| tag.name.eq_ignore_ascii_case(name));
+        if lower.lines().any(|line| line.trim_start().starts_with("version:")) {
+            Some(Pasted::MtaStsPolicy)
+        } else if compact.starts_with("v=spf") || compact.starts_with("spf2.0") {
+            Some(Pasted::Spf)
+        } else if compact.starts_with("v=sts") {
+            Some(Pasted::MtaSts)
+        } else if compact.starts_with("v=tlsrpt") {
+            Some(Pasted::TlsRpt)
+        } else if compact.starts_with("v=bimi") {
+            Some(Pasted::Bimi)
+        } else if compact.starts_with("v=dkim") || (has("p") && (has("k") || has("h") || long_key(&tags))) {
+            Some(Pasted::Dkim)
+        } else if compact.starts_with("v=dmarc") || near_miss(text).is_some() {
+            Some(Pasted::Dmarc)
+        } else {
+            None
+        }
+    }
+
+    /// The id of the check that judges it.
+    pub fn check(self) -> &'static str {
+        match self {
+            Pasted::Spf => "spf",
+            Pasted::Dkim => "dkim",
+            Pasted::Dmarc => "dmarc",
+            Pasted::MtaSts | Pasted::MtaStsPolicy => "mta-sts",
+            Pasted::TlsRpt => "tls-rpt",
+            Pasted::Bimi => "bimi",
+        }
+    }
+
+    /// Where such a record stands below its domain.
+    fn prefix(self) -> &'static str {
+        match self {
+            Pasted::Spf => "",
+            Pasted::Dkim => "pasted._domainkey",
+            Pasted::Dmarc => "_dmarc",
+            Pasted::MtaSts | Pasted::MtaStsPolicy => "_mta-sts",
+            Pasted::TlsRpt => "_smtp._tls",
+            Pasted::Bimi => "default._bimi",
+        }
+    }
+}
+
+/// Judges a pasted text; `None` when it is no record that mxray knows.
+pub fn lint(text: &str, now: OffsetDateTime) -> Option<Section> {
+    let pasted = Pasted::recognise(text).or_else(|| Pasted::recognise(&record_text(text)))?;
+    let text = if pasted == Pasted::MtaStsPolicy { text.to_owned() } else { record_text(text) };
+    let check = ALL.iter().find(|check| check.id() == pasted.check())?;
+    let domain = Domain { selectors: vec![SELECTOR.to_owned()], ..Domain::new(Name::from_text(PLACE).ok()?) };
+    let owner =
+        if pasted.prefix().is_empty() { domain.name.clone() } else { domain.name.below(pasted.prefix()).ok()? };
+    let mut evidence = Evidence::default();
+    let mut memo = Memo::default();
+    for _ in 0..MOST_ROUNDS {
+        let seen = Seen::new(&evidence, now);
+        if let Ok(section) = check.step(&domain, &seen, &mut memo) {
+            return Some(alone(section));
+        }
+        for (query, _) in seen.into_notes().missing {
+            let (id, answer) = answer(pasted, &owner, &text, &query);
+            evidence.insert(query, id, Arc::new(answer));
+        }
+    }
+    None
+}
+
+/// A record as dig or a zone file shows it, made what it is in DNS.
+fn record_text(text: &str) -> String {
+    let text = text.trim();
+    // A line of a zone file: everything before the quoted strings is its place.
+    match text.find('"') {
+        Some(at) if text.get(..at).is_some_and(|place| place.to_ascii_uppercase().contains("TXT")) => {
+            from_paste(text.get(at..).unwrap_or(text).trim_end_matches([')', ' ']))
+        }
+        _ => from_paste(text),
+    }
+}
+
+fn answer(pasted: Pasted, owner: &Name, text: &str, query: &Query) -> (LookupId, Answer) {
+    match query {
+        Query::Dns { name, kind: Kind::Txt } if name == owner => {
+            let text = if pasted == Pasted::MtaStsPolicy { "v=STSv1; id=1" } else { text };
+            let strings = text.as_bytes().chunks(255).map(<[u8]>::to_vec).collect();
+            let records = vec![Record { owner: owner.clone(), ttl: 300, data: Data::Txt(strings) }];
+            let ttl = Some(300);
+            let outcome = Outcome::Answer;
+            (PASTED, Answer::Dns(DnsAnswer { outcome, records, aliases: Vec::new(), ttl, dnssec: Dnssec::Unknown }))
+        }
+        Query::Https { rules: HttpsRules::MtaSts, .. } if pasted == Pasted::MtaStsPolicy => {
+            let content_type = Some("text/plain".to_owned());
+            let outcome = HttpsOutcome::Body { content_type, body: text.as_bytes().to_vec(), cut: false };
+            (PASTED, Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() }))
+        }
+        Query::Dns { .. } => (NOT_ASKED, Answer::Dns(DnsAnswer::empty(Outcome::Failed("not asked".to_owned())))),
+        Query::Https { .. } | Query::Smtp(_) => {
+            let outcome = HttpsOutcome::Failed("not asked".to_owned());
+            (NOT_ASKED, Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() }))
+        }
+    }
+}
+
+/// What a section says of the pasted text alone.
+fn alone(mut section: Section) -> Section {
+    section.findings.retain(|finding| !finding.evidence.is_empty() && finding.evidence.iter().all(|id| *id == PASTED));
+    section.suggestions.retain(|suggestion| suggestion.current.is_some());
+    for finding in &mut section.findings {
+        finding.evidence.clear();
+    }
+    for suggestion in &mut section.suggestions {
+        suggestion.zone.clear();
+    }
+    section.blocks.retain(|block| matches!(block, Block::Record(_)));
+    for block in &mut section.blocks {
+        if let Block::Record(record) = block {
+            (record.ttl, record.lookup) = (None, None);
+        }
+    }
+    section.state = section.worst().into();
+    section.posture.clear();
+    section.evidence.clear();
+    section.settle()
+}
+
+/// A `p=` that only a key can be: no policy word is so long.
+fn long_key(tags: &TagList<'_>) -> bool {
+    tags.tags.iter().any(|tag| tag.name.eq_ignore_ascii_case("p") && tag.value.len() > 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_recognised_by_its_version_or_its_tags() {
+        for (text, what) in [
+            ("v=spf1 -all", Some(Pasted::Spf)),
+            ("V=DMARC1; p=none", Some(Pasted::Dmarc)),
+            ("p=reject; rua=mailto:a@b.example", Some(Pasted::Dmarc)),
+            ("v=DKIM1; p=", Some(Pasted::Dkim)),
+            ("k=rsa; p=MIGf", Some(Pasted::Dkim)),
+            ("v=STSv1; id=1", Some(Pasted::MtaSts)),
+            ("version: STSv1\nmode: none\nmax_age: 1\n", Some(Pasted::MtaStsPolicy)),
+            ("v=TLSRPTv1; rua=mailto:a@b.example", Some(Pasted::TlsRpt)),
+            ("v=BIMI1; l=", Some(Pasted::Bimi)),
+            ("hello", None),
+        ] {
+            assert_eq!(Pasted::recognise(text), what, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_line_is_its_strings() {
+        assert_eq!(record_text("_dmarc.a.test. 300 IN TXT \"v=DMARC1; \" \"p=none\""), "v=DMARC1; p=none");
+        assert_eq!(record_text(" v=spf1 -all "), "v=spf1 -all");
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_record_is_told_and_nothing_else() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let section = lint("v=DMARC1; p=qarantine; rua=mailto:reports@other.example", now).unwrap();
+        assert!(!section.findings.is_empty());
+        assert!(section.findings.iter().all(|finding| !finding.text.contains("not asked")), "{:?}", section.findings);
+        assert!(lint("hello", now).is_none());
+    }
+}

@@ -13,6 +13,7 @@ pub(super) const ZONES: &[&str] = &[
     include_str!("../../assets/demo/zones/8.b.d.0.1.0.0.2.ip6.arpa.zone"),
     include_str!("../../assets/demo/zones/acme-bank.example.zone"),
     include_str!("../../assets/demo/zones/acrne-bank.example.zone"),
+    include_str!("../../assets/demo/zones/bogus.example.zone"),
     include_str!("../../assets/demo/zones/broken.example.zone"),
     include_str!("../../assets/demo/zones/collector.example.zone"),
     include_str!("../../assets/demo/zones/example.zone"),
@@ -70,6 +71,10 @@ pub(super) const TARGETS: &[Target] = &[
     },
     Target { domain: "slow.broken.example", about: "every answer takes 400 ms: see the sections arrive" },
     Target { domain: "lying.broken.example", about: "a name server that answers another question than the one asked" },
+    Target {
+        domain: "bogus.example",
+        about: "its parent says that it is signed, and it is not: DNSSEC calls that forged",
+    },
     Target { domain: "shop.gov.example", about: "below a public suffix with a policy of its own (psd, np, sp)" },
     Target { domain: "tax.gov.example", about: "publishes no DMARC record: the suffix above decides" },
     Target { domain: "acme-bank.example", about: "the bank that the phishing mail pretends to come from" },

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 fn question(name: &str, kind: RecordType, signed: bool) -> Message {
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(Name::from_str(&format!("{}.", name.trim_end_matches('.'))).unwrap(), kind));
+    message.add_query(Query::query(Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).unwrap(), kind));
     let mut edns = Edns::new();
     edns.set_max_payload(1232).set_dnssec_ok(signed);
     message.set_edns(edns);
@@ -176,6 +176,16 @@ async fn a_lying_server_writes_what_no_library_would() {
         assert_eq!((answer.metadata.response_code, answer.answers.len()), (rcode, 0));
         assert!(matches!(answer.authorities[0].data, RData::SOA(_)), "{absence} without an SOA cannot be kept");
     }
+    lab.clear_faults();
+    let mixed = question("MoNsEc.ExAmPlE", RecordType::A, false);
+    let echo = |bytes: Vec<u8>| Message::from_vec(&bytes).unwrap().queries[0].name().to_string();
+    assert_eq!(
+        echo(raw_udp(lab.address(), &mixed).await),
+        "MoNsEc.ExAmPlE.",
+        "the letters come back as they were sent"
+    );
+    fault("lowercase");
+    assert_eq!(echo(raw_udp(lab.address(), &mixed).await), "monsec.example.");
     for whole in ["dribble", "twice", "lowercase", "truncate"] {
         fault(whole);
         assert_eq!(tcp(&lab, "monsec.example", RecordType::A).await.answers.len(), 1, "{whole}");
@@ -474,6 +484,8 @@ async fn the_signed_chain_validates_from_the_trust_anchor() {
         let record = lookup.answers().iter().find(|record| record.record_type() == kind).unwrap();
         assert_eq!(record.proof, proof, "{name} {kind}");
     }
+    let forged = resolver.lookup("bogus.example.", RecordType::MX).await.unwrap_err();
+    assert!(format!("{forged:?}").contains("DnssecBogus"), "{forged:?}");
     // a secure "there is none" needs proofs too
     for (name, kind) in
         [("_25._tcp.mx.good.servers.example.", RecordType::TLSA), ("mx1.flawless.example.", RecordType::MX)]

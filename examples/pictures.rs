@@ -33,7 +33,7 @@ const SCENES: &[Scene] = &[
         arguments: &["--demo", "monsec.example"],
         columns: 100,
         rows: 32,
-        steps: &[See("SPOOFED?"), See("MTA-STS")],
+        steps: &[See("SPOOFED?"), See("MTA-STS"), Type("j"), See("SPF")],
     },
     Scene { file: "start", arguments: &["--demo"], columns: 100, rows: 24, steps: &[See(":")] },
 ];

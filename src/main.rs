@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli::read(std::env::args_os()) {
         Ok(Request::Print(text)) => cli::print(&text),
-        Ok(Request::Reports(reports)) => cli::run(reports),
+        Ok(Request::Reports(reports)) => cli::run(*reports),
         Ok(Request::Screen(_)) => ExitCode::SUCCESS,
         Err(failure) => failure.end(),
     }

@@ -28,7 +28,7 @@ pub enum Request {
     /// The terminal program.
     Screen(Screen),
     /// Reports on standard output.
-    Reports(Reports),
+    Reports(Box<Reports>),
     /// A text that needs no work: help, schema, manual, completions.
     Print(String),
 }
@@ -103,7 +103,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             let text = if text == "-" { read_text()? } else { text };
             let mut request = reports(options, settings, Vec::new(), false)?;
             request.ready = Some(super::lint::report(&text, request.settings.now)?);
-            return Ok(Request::Reports(request));
+            return Ok(Request::Reports(Box::new(request)));
         }
         Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
         Command::Domain { names } => {
@@ -124,7 +124,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
         Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
     };
-    reports(options, settings, tasks, more).map(Request::Reports)
+    reports(options, settings, tasks, more).map(Box::new).map(Request::Reports)
 }
 
 /// What some commands print without any work.

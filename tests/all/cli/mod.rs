@@ -99,10 +99,7 @@ fn a_pasted_record_is_judged_without_a_network() {
     assert_eq!((&report["kind"], &report["worst"]), (&Value::from("lint"), &Value::from("error")));
     assert_eq!(report["lookups"], Value::Array(Vec::new()));
     let finding = &report["sections"][0]["findings"][0];
-    assert_eq!(
-        (&finding["id"], &finding["span"]),
-        (&"dmarc.policy-counts-as-none".into(), &serde_json::json!([10, 21]))
-    );
+    assert_eq!((&finding["id"], &finding["span"]), (&"dmarc.policy-is-void".into(), &serde_json::json!([10, 21])));
 
     let unknown = run(&["lint", "hello"]);
     assert_eq!((unknown.status, unknown.out.as_str()), (3, ""));

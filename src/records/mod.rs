@@ -6,6 +6,7 @@ pub mod dkim;
 pub mod dmarc;
 pub mod form;
 pub mod lint;
+pub mod mta_sts;
 pub mod mx;
 pub mod reserved;
 pub mod spf;
@@ -24,6 +25,8 @@ pub struct Domain {
     pub name: Name,
     /// DKIM selectors that the person named or that mail showed, to be tried first.
     pub selectors: Vec<String>,
+    /// What was seen of its MTA-STS the last time, to tell when `id` and policy did not change together.
+    pub remembered: Option<mta_sts::RememberedSts>,
 }
 
 /// Every record check, in the fixed order of the sections.
@@ -32,12 +35,13 @@ pub struct Domain {
 pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
     &dmarc::DmarcCheck,
+    &mta_sts::MtaStsCheck,
 ];
 
 impl Domain {
     /// A domain without known selectors.
     pub fn new(name: Name) -> Domain {
-        Domain { name, selectors: Vec::new() }
+        Domain { name, selectors: Vec::new(), remembered: None }
     }
 
     /// The zone that a provider's form would show for this domain: the registrable domain by the public suffix list, or

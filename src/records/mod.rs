@@ -11,6 +11,7 @@ pub mod mx;
 pub mod reserved;
 pub mod spf;
 mod tags;
+pub mod tls_rpt;
 
 pub use tags::{Tag, TagList, TagProblem};
 
@@ -36,6 +37,7 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
     &dmarc::DmarcCheck,
     &mta_sts::MtaStsCheck,
+    &tls_rpt::TlsRptCheck,
 ];
 
 impl Domain {

@@ -26,7 +26,7 @@ const MAX_MESSAGE: u64 = 256 * 1024 * 1024;
 /// What the person wants.
 pub enum Request {
     /// The terminal program.
-    Screen(Screen),
+    Screen(Box<Screen>),
     /// Reports on standard output.
     Reports(Box<Reports>),
     /// A text that needs no work: help, schema, manual, completions.
@@ -95,7 +95,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         super::log::open(options.verbose)?;
     }
     let Some(command) = arguments.command else {
-        return screen(arguments.target, options, settings, layers.theme).map(Request::Screen);
+        return screen(arguments.target, options, settings, layers.theme).map(Box::new).map(Request::Screen);
     };
     let mut more = false;
     let tasks = match command {

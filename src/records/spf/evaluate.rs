@@ -84,27 +84,28 @@ impl Client<'_, '_> {
     fn check(&self, domain: &str, name: Option<Name>, depth: u32, course: &mut Course) -> Result<Verdict, Wait> {
         let domain = domain.to_owned();
         let Some(name) = name else {
-            return Ok(course.no_record(depth, SpfResult::None, Reason::NotADomain { domain }, None));
+            let reason = Reason::NotADomain { domain: domain.clone() };
+            return Ok(course.no_record(depth, (SpfResult::None, reason), &domain, None));
         };
         let txt = self.seen.dns(&name, Kind::Txt)?;
         let record = match select(&txt, &name, &domain) {
             Ok(record) => record,
-            Err((result, reason)) => return Ok(course.no_record(depth, result, reason, Some(txt.id))),
+            Err(ended) => return Ok(course.no_record(depth, ended, &domain, Some(txt.id))),
         };
-        let entered = Came::Compared { matches: false, detail: String::new(), evidence: vec![txt.id] };
-        course.step(depth, &domain, &record.text, StepOutcome::Record, &entered);
+        course.entered(depth, &domain, &record.text, txt.id);
         if let Some((term, problem)) = record.problem() {
             let reason = Reason::Syntax { domain, term: term.text.clone(), problem: problem.to_string() };
             return Ok(Verdict::new(SpfResult::PermError, reason));
         }
         for (_, term, qualifier, mechanism) in record.directives() {
-            let came = self.term(term, mechanism, (&domain, &name), depth, course)?;
-            let outcome = match &came {
-                Came::Compared { matches: true, .. } => StepOutcome::Match,
-                Came::Compared { matches: false, .. } => StepOutcome::NoMatch,
-                Came::Ended(..) => StepOutcome::Error,
+            let at = At { domain: &domain, term };
+            let step = course.reached(at, depth);
+            let counted = if mechanism.is_lookup() { course.count_lookup(at) } else { Ok(()) };
+            let came = match counted {
+                Ok(()) => self.term(at, mechanism, &name, depth, course)?,
+                Err((result, reason)) => Came::Ended(result, reason),
             };
-            course.step(depth, &domain, &term.text, outcome, &came);
+            course.came(step, &came);
             match came {
                 Came::Compared { matches: false, .. } => {}
                 Came::Compared { matches: true, .. } => {
@@ -117,48 +118,32 @@ impl Client<'_, '_> {
         }
         match record.redirect() {
             None => Ok(Verdict::new(SpfResult::Neutral, Reason::NothingMatched { domain })),
-            Some((term, spec)) => self.redirect(term, spec, &domain, depth, course),
+            Some((term, spec)) => self.redirect(At { domain: &domain, term }, spec, depth, course),
         }
     }
 
     /// `redirect=`: the other record's result is the result, except that none is a permerror (§6.1).
-    fn redirect(
-        &self,
-        term: &Term,
-        spec: &DomainSpec,
-        domain: &str,
-        depth: u32,
-        course: &mut Course,
-    ) -> Result<Verdict, Wait> {
-        if let Err((result, reason)) = course.count_lookup(domain, term) {
-            let ended = Came::Ended(result, reason.clone());
-            course.step(depth, domain, &term.text, StepOutcome::Error, &ended);
+    fn redirect(&self, at: At<'_>, spec: &DomainSpec, depth: u32, course: &mut Course) -> Result<Verdict, Wait> {
+        let step = course.reached(at, depth);
+        if let Err((result, reason)) = course.count_lookup(at) {
+            course.came(step, &Came::Ended(result, reason.clone()));
             return Ok(Verdict::new(result, reason));
         }
-        let target = self.expand(spec, domain)?;
-        let went = Came::Compared { matches: false, detail: format!("on to {target}"), evidence: Vec::new() };
-        course.step(depth, domain, &term.text, StepOutcome::Redirected, &went);
+        let target = self.expand(spec, at.domain)?;
+        course.redirected(step, &target);
         let verdict = self.check(&target, target_name(&target), depth, course)?;
         Ok(match verdict.result {
             SpfResult::None => {
                 course.voids += u32::from(matches!(verdict.reason, Reason::NoSuchName { .. }));
-                let (domain, term) = (domain.to_owned(), term.text.clone());
-                Verdict::new(SpfResult::PermError, Reason::TargetWithoutRecord { domain, term, target })
+                Verdict::new(SpfResult::PermError, at.without_record(target))
             }
             _ => verdict,
         })
     }
 
     /// `include`: matches when the other domain's policy passes (the table of §5.2).
-    pub(super) fn include(
-        &self,
-        term: &Term,
-        spec: &DomainSpec,
-        domain: &str,
-        depth: u32,
-        course: &mut Course,
-    ) -> Result<Came, Wait> {
-        let target = self.expand(spec, domain)?;
+    pub(super) fn include(&self, at: At<'_>, spec: &DomainSpec, depth: u32, course: &mut Course) -> Result<Came, Wait> {
+        let target = self.expand(spec, at.domain)?;
         let verdict = self.check(&target, target_name(&target), depth + 1, course)?;
         Ok(match verdict.result {
             SpfResult::Pass => Came::compared(true, format!("{target} passes it")),
@@ -168,8 +153,7 @@ impl Client<'_, '_> {
             SpfResult::TempError | SpfResult::PermError => Came::Ended(verdict.result, verdict.reason),
             SpfResult::None => {
                 course.voids += u32::from(matches!(verdict.reason, Reason::NoSuchName { .. }));
-                let (domain, term) = (domain.to_owned(), term.text.clone());
-                Came::Ended(SpfResult::PermError, Reason::TargetWithoutRecord { domain, term, target })
+                Came::Ended(SpfResult::PermError, at.without_record(target))
             }
         })
     }
@@ -188,54 +172,102 @@ impl Client<'_, '_> {
 /// An ended evaluation: its result and why.
 pub(super) type Ended = (SpfResult, Reason);
 
+/// A term and the domain whose record it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct At<'t> {
+    pub(super) domain: &'t str,
+    pub(super) term: &'t Term,
+}
+
+impl At<'_> {
+    fn without_record(self, target: String) -> Reason {
+        Reason::TargetWithoutRecord { domain: self.domain.to_owned(), term: self.term.text.clone(), target }
+    }
+}
+
 impl Course {
-    pub(super) fn count_lookup(&mut self, domain: &str, term: &Term) -> Result<(), Ended> {
+    fn count_lookup(&mut self, at: At<'_>) -> Result<(), Ended> {
         self.lookups += 1;
         if self.lookups <= MAX_LOOKUPS {
             return Ok(());
         }
-        let (domain, term) = (domain.to_owned(), term.text.clone());
+        let (domain, term) = (at.domain.to_owned(), at.term.text.clone());
         Err((SpfResult::PermError, Reason::TooManyLookups { domain, term }))
     }
 
-    pub(super) fn count_void(&mut self, domain: &str, term: &Term) -> Result<(), Ended> {
+    pub(super) fn count_void(&mut self, at: At<'_>) -> Result<(), Ended> {
         self.voids += 1;
         if self.voids <= MAX_VOIDS {
             return Ok(());
         }
-        let (domain, term) = (domain.to_owned(), term.text.clone());
+        let (domain, term) = (at.domain.to_owned(), at.term.text.clone());
         Err((SpfResult::PermError, Reason::TooManyVoids { domain, term }))
     }
 
-    fn no_record(&mut self, depth: u32, result: SpfResult, reason: Reason, read: Option<LookupId>) -> Verdict {
-        let domain = match &reason {
-            Reason::NotADomain { domain }
-            | Reason::NoRecord { domain }
-            | Reason::NoSuchName { domain }
-            | Reason::SeveralRecords { domain, .. } => domain.clone(),
-            Reason::LookupFailed { name, .. } => name.to_string(),
-            _ => String::new(),
-        };
-        let came = Came::Compared { matches: false, detail: reason.to_string(), evidence: read.into_iter().collect() };
-        self.step(depth, &domain, "", StepOutcome::NoRecord, &came);
-        Verdict::new(result, reason)
-    }
-
-    fn step(&mut self, depth: u32, domain: &str, term: &str, outcome: StepOutcome, came: &Came) {
-        let (detail, evidence) = match came {
-            Came::Compared { detail, evidence, .. } => (detail.clone(), evidence.clone()),
-            Came::Ended(_, reason) => (reason.to_string(), Vec::new()),
-        };
+    fn no_record(&mut self, depth: u32, (result, reason): Ended, domain: &str, read: Option<LookupId>) -> Verdict {
         self.trace.push(TraceStep {
             depth,
             domain: domain.to_owned(),
-            term: term.to_owned(),
-            outcome,
-            detail,
+            term: String::new(),
+            outcome: StepOutcome::NoRecord,
+            detail: reason.to_string(),
             lookups: self.lookups,
             void_lookups: self.voids,
-            evidence,
+            evidence: read.into_iter().collect(),
         });
+        Verdict::new(result, reason)
+    }
+
+    fn entered(&mut self, depth: u32, domain: &str, text: &str, read: LookupId) {
+        self.trace.push(TraceStep {
+            depth,
+            domain: domain.to_owned(),
+            term: text.to_owned(),
+            outcome: StepOutcome::Record,
+            detail: String::new(),
+            lookups: self.lookups,
+            void_lookups: self.voids,
+            evidence: vec![read],
+        });
+    }
+
+    /// Opens the step of a term, so that it stands before the steps of an included record; [`Course::came`] completes it.
+    fn reached(&mut self, at: At<'_>, depth: u32) -> usize {
+        self.trace.push(TraceStep {
+            depth,
+            domain: at.domain.to_owned(),
+            term: at.term.text.clone(),
+            outcome: StepOutcome::NoMatch,
+            detail: String::new(),
+            lookups: self.lookups + u32::from(at.term.kind.is_lookup()),
+            void_lookups: self.voids,
+            evidence: Vec::new(),
+        });
+        self.trace.len() - 1
+    }
+
+    fn came(&mut self, step: usize, came: &Came) {
+        let is_last = step + 1 == self.trace.len();
+        let voids = self.voids;
+        let Some(step) = self.trace.get_mut(step) else { return };
+        (step.outcome, step.detail) = match came {
+            Came::Compared { matches: true, detail, .. } => (StepOutcome::Match, detail.clone()),
+            Came::Compared { matches: false, detail, .. } => (StepOutcome::NoMatch, detail.clone()),
+            Came::Ended(_, reason) => (StepOutcome::Error, reason.to_string()),
+        };
+        if let Came::Compared { evidence, .. } = came {
+            step.evidence.clone_from(evidence);
+        }
+        if is_last {
+            step.void_lookups = voids;
+        }
+    }
+
+    fn redirected(&mut self, step: usize, target: &str) {
+        if let Some(step) = self.trace.get_mut(step) {
+            step.outcome = StepOutcome::Redirected;
+            step.detail = format!("on to {target}");
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use crate::check::{Absence, Dns, Kind, Look, Wait};
 use crate::name::Name;
 use crate::records::spf::client::{Client, mx_hosts};
-use crate::records::spf::evaluate::{Course, MAX_MX};
+use crate::records::spf::evaluate::{At, Course, MAX_MX};
 use crate::records::spf::evaluation::{Reason, SpfResult};
 use crate::records::spf::macros::DomainSpec;
-use crate::records::spf::parse::{DualCidr, Mechanism, Term};
+use crate::records::spf::parse::{DualCidr, Mechanism};
 use crate::report::LookupId;
 
 /// What came of one term.
@@ -27,20 +27,16 @@ impl Came {
 }
 
 impl Client<'_, '_> {
-    /// Compares one mechanism with the client (§5).
+    /// Compares one mechanism with the client (§5). `name` is the domain whose record it is.
     pub(super) fn term(
         &self,
-        term: &Term,
+        at: At<'_>,
         mechanism: &Mechanism,
-        (domain, name): (&str, &Name),
+        name: &Name,
         depth: u32,
         course: &mut Course,
     ) -> Result<Came, Wait> {
-        if mechanism.is_lookup()
-            && let Err((result, reason)) = course.count_lookup(domain, term)
-        {
-            return Ok(Came::Ended(result, reason));
-        }
+        let domain = at.domain;
         let target = |spec: &Option<DomainSpec>| match spec {
             None => Ok(Some(name.clone())),
             Some(spec) => self.name(spec, domain),
@@ -49,24 +45,24 @@ impl Client<'_, '_> {
             Mechanism::All => Ok(Came::compared(true, "matches everybody")),
             Mechanism::Ip4(..) | Mechanism::Ip6(..) => {
                 let matches = in_network(self.ip, mechanism);
-                let text = term.text.trim_start_matches(['+', '-', '~', '?']);
-                let detail = format!("{} {} {}", self.ip, if matches { "lies in" } else { "is not in" }, &text);
+                let text = at.term.text.trim_start_matches(['+', '-', '~', '?']);
+                let detail = format!("{} {} {}", self.ip, if matches { "lies in" } else { "is not in" }, text);
                 Ok(Came::compared(matches, detail))
             }
-            Mechanism::Include(spec) => self.include(term, spec, domain, depth, course),
+            Mechanism::Include(spec) => self.include(at, spec, depth, course),
             Mechanism::A(spec, cidr) => match target(spec)? {
                 None => Ok(unaskable()),
-                Some(target) => self.a(term, &target, *cidr, domain, course),
+                Some(target) => self.a(at, &target, *cidr, course),
             },
             Mechanism::Mx(spec, cidr) => match target(spec)? {
                 None => Ok(unaskable()),
-                Some(target) => self.mx(term, &target, *cidr, domain, course),
+                Some(target) => self.mx(at, &target, *cidr, course),
             },
             Mechanism::Exists(spec) => match self.name(spec, domain)? {
                 None => Ok(unaskable()),
                 Some(target) => {
                     let answer = self.seen.dns(&target, Kind::A)?;
-                    Ok(match self.found(term, &answer, &target, Kind::A, domain, course) {
+                    Ok(match self.found(at, &answer, &target, Kind::A, course) {
                         Err(came) => came,
                         Ok(addresses) => {
                             let detail = format!("{target} exists: {}", listed(&addresses));
@@ -77,7 +73,7 @@ impl Client<'_, '_> {
             },
             Mechanism::Ptr(spec) => match target(spec)? {
                 None => Ok(unaskable()),
-                Some(target) => self.ptr(term, &target, domain, course),
+                Some(target) => self.ptr(at, &target, course),
             },
         }
     }
@@ -85,11 +81,10 @@ impl Client<'_, '_> {
     /// Sorts an address answer: the addresses, or what the term comes to without them.
     fn found(
         &self,
-        term: &Term,
+        at: At<'_>,
         answer: &Dns<'_>,
         target: &Name,
         kind: Kind,
-        domain: &str,
         course: &mut Course,
     ) -> Result<Vec<IpAddr>, Came> {
         match answer.look() {
@@ -98,7 +93,7 @@ impl Client<'_, '_> {
                 let reason = Reason::LookupFailed { name: target.clone(), kind, outcome: outcome.clone() };
                 Err(Came::Ended(SpfResult::TempError, reason))
             }
-            Look::Absent(absence) => Err(match course.count_void(domain, term) {
+            Look::Absent(absence) => Err(match course.count_void(at) {
                 Err((result, reason)) => Came::Ended(result, reason),
                 Ok(()) => Came::Compared {
                     matches: false,
@@ -109,10 +104,10 @@ impl Client<'_, '_> {
         }
     }
 
-    fn a(&self, term: &Term, target: &Name, cidr: DualCidr, domain: &str, course: &mut Course) -> Result<Came, Wait> {
+    fn a(&self, at: At<'_>, target: &Name, cidr: DualCidr, course: &mut Course) -> Result<Came, Wait> {
         let kind = self.address_kind();
         let answer = self.seen.dns(target, kind)?;
-        Ok(match self.found(term, &answer, target, kind, domain, course) {
+        Ok(match self.found(at, &answer, target, kind, course) {
             Err(came) => came,
             Ok(addresses) => Came::Compared {
                 matches: addresses.iter().any(|address| self.matches(*address, cidr)),
@@ -122,9 +117,9 @@ impl Client<'_, '_> {
         })
     }
 
-    fn mx(&self, term: &Term, target: &Name, cidr: DualCidr, domain: &str, course: &mut Course) -> Result<Came, Wait> {
+    fn mx(&self, at: At<'_>, target: &Name, cidr: DualCidr, course: &mut Course) -> Result<Came, Wait> {
         let answer = self.seen.dns(target, Kind::Mx)?;
-        match self.found(term, &answer, target, Kind::Mx, domain, course) {
+        match self.found(at, &answer, target, Kind::Mx, course) {
             Err(came) => return Ok(came),
             Ok(_) if answer.records.len() > MAX_MX => {
                 let reason = Reason::TooManyMx { domain: target.to_string(), count: answer.records.len() };
@@ -158,7 +153,7 @@ impl Client<'_, '_> {
         Ok(Came::Compared { matches: false, detail, evidence })
     }
 
-    fn ptr(&self, term: &Term, target: &Name, domain: &str, course: &mut Course) -> Result<Came, Wait> {
+    fn ptr(&self, at: At<'_>, target: &Name, course: &mut Course) -> Result<Came, Wait> {
         let reverse = Name::reverse(self.ip);
         let answer = self.seen.dns(&reverse, Kind::Ptr)?;
         match answer.look() {
@@ -170,7 +165,7 @@ impl Client<'_, '_> {
             }
             Look::Absent(absence) => {
                 let detail = format!("{}: a void look-up", nothing(&reverse, Kind::Ptr, absence));
-                return Ok(match course.count_void(domain, term) {
+                return Ok(match course.count_void(at) {
                     Err((result, reason)) => Came::Ended(result, reason),
                     Ok(()) => Came::Compared { matches: false, detail, evidence: vec![answer.id] },
                 });

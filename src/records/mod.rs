@@ -8,6 +8,8 @@ pub mod form;
 pub mod lint;
 pub mod mta_sts;
 pub mod mx;
+pub mod providers;
+pub mod ptr;
 pub mod reserved;
 pub mod spf;
 mod tags;

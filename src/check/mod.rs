@@ -19,7 +19,7 @@ pub mod world;
 use std::any::Any;
 
 pub use answer::{Absence, Answer, Data, DnsAnswer, Dnssec, HttpsAnswer, HttpsOutcome, Look, Outcome, Record};
-pub use evidence::{Dns, Entry, Evidence, Https, Seen, Smtp, all};
+pub use evidence::{Dns, Entry, Evidence, Https, Notes, Seen, Smtp, all};
 pub use query::{HttpsRules, Kind, Lane, Query};
 pub use transcript::*;
 

@@ -1,15 +1,43 @@
 //! The one room that goes out of the house: it alone has a network, a clock and tasks. It answers queries (DNS, HTTPS,
 //! SMTP dialogues), joins equal ones in flight, caches by TTL, limits, times out, cancels, and logs each.
+//!
+//! [`run`] is the ask/answer loop of one job; [`desk`] stands between jobs and the world (joins, cache, slots); [`dns`],
+//! [`https`] and [`smtp`] speak. Nothing here judges: that is the checks' part. No timer ticks while no job runs.
 
+mod cache;
 pub mod casefile;
+mod desk;
+mod dns;
+mod https;
+mod ledger;
 mod outbox;
+mod run;
+mod smtp;
+mod task;
+mod tls;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use crate::config::{Settings, Upstream};
 use crate::job::{Job, JobId};
 
+use desk::{Desk, Slots, lock};
+use dns::Servers;
+use run::Bounds;
+use tls::Trust;
+
 pub use outbox::Outbox;
+pub use run::panic_is_contained;
+
+/// How many SMTP dialogues are held at once; a domain rarely has more hosts than that, and each host sees one.
+const MAX_DIALOGUES: usize = 16;
+/// How many sets of name servers keep their cache.
+const MAX_DESKS: usize = 8;
 
 /// Why the engine cannot work at all.
 #[derive(Debug, thiserror::Error)]
@@ -22,36 +50,120 @@ pub enum EngineError {
     BadRoots(String),
 }
 
+/// What all jobs share.
+pub(crate) struct House {
+    outbox: Arc<Outbox>,
+    settings: Settings,
+    bounds: Bounds,
+    trust: Arc<Trust>,
+    slots: Arc<Slots>,
+    dialogues: Semaphore,
+}
+
+/// The name servers that are asked now, and those that were.
+struct Reception {
+    label: String,
+    desk: Arc<Desk>,
+    kept: Vec<(Vec<Upstream>, Arc<Desk>)>,
+}
+
 /// The lookup engine, shared by all panes. Cheap to clone; lives on the tokio runtime it was made on.
 #[derive(Clone)]
 pub struct Engine {
-    outbox: Arc<Outbox>,
+    house: Arc<House>,
+    reception: Arc<Mutex<Reception>>,
+    jobs: Arc<Mutex<HashMap<JobId, AbortHandle>>>,
+    runtime: Handle,
 }
 
 impl Engine {
     /// Makes an engine on the current tokio runtime. Nothing is sent and nothing slow is loaded before the first job.
-    pub fn new(_settings: Settings) -> Result<Engine, EngineError> {
-        Ok(Engine { outbox: Arc::default() })
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(settings: Settings) -> Result<Engine, EngineError> {
+        let trust = Arc::new(Trust::new(&settings.extra_roots, settings.now)?);
+        let (upstreams, whose) =
+            if settings.upstreams.is_empty() { (dns::system()?, "system ") } else { (settings.upstreams.clone(), "") };
+        let house = Arc::new(House {
+            outbox: Arc::default(),
+            bounds: Bounds::default(),
+            trust,
+            slots: Arc::new(Slots::new(settings.concurrency)),
+            dialogues: Semaphore::new(MAX_DIALOGUES),
+            settings,
+        });
+        let desk = open(&house, &upstreams);
+        let label = format!("{whose}{}", labels(&upstreams));
+        let reception = Reception { label, desk: desk.clone(), kept: vec![(upstreams, desk)] };
+        Ok(Engine {
+            house,
+            reception: Arc::new(Mutex::new(reception)),
+            jobs: Arc::default(),
+            runtime: Handle::current(),
+        })
     }
 
     /// Starts a job; what it tells arrives in the outbox under `id`. Returns at once.
-    pub fn start(&self, _id: JobId, _job: Job) {}
+    pub fn start(&self, id: JobId, job: Job) {
+        let desk = lock(&self.reception).desk.clone();
+        let (house, jobs) = (self.house.clone(), self.jobs.clone());
+        let work = async move {
+            task::perform(house, desk, id, job).await;
+            lock(&jobs).remove(&id);
+        };
+        let handle = self.runtime.spawn(work).abort_handle();
+        let mut jobs = lock(&self.jobs);
+        jobs.retain(|_, handle| !handle.is_finished());
+        if !handle.is_finished() {
+            jobs.insert(id, handle);
+        }
+    }
 
     /// Stops a job: its unshared queries end at once, and nothing more arrives under `id`.
     pub fn cancel(&self, id: JobId) {
-        self.outbox.forget(id);
+        self.house.outbox.forget(id);
+        let job = lock(&self.jobs).remove(&id);
+        if let Some(job) = job {
+            job.abort();
+        }
     }
 
-    /// Asks other name servers from now on (each set of servers has a cache of its own).
-    pub fn switch(&self, _upstreams: Vec<Upstream>) {}
+    /// Asks other name servers from now on (each set of servers has a cache of its own). Jobs that run finish with theirs;
+    /// an empty list means the system's.
+    pub fn switch(&self, upstreams: Vec<Upstream>) {
+        let (upstreams, whose) =
+            if upstreams.is_empty() { (dns::system().unwrap_or_default(), "system ") } else { (upstreams, "") };
+        let mut reception = lock(&self.reception);
+        reception.label = format!("{whose}{}", labels(&upstreams));
+        if let Some((_, desk)) = reception.kept.iter().find(|(kept, _)| *kept == upstreams) {
+            reception.desk = desk.clone();
+            return;
+        }
+        let desk = open(&self.house, &upstreams);
+        reception.desk = desk.clone();
+        if reception.kept.len() >= MAX_DESKS {
+            reception.kept.remove(0);
+        }
+        reception.kept.push((upstreams, desk));
+    }
 
     /// Who is asked, for the screen: `system 192.0.2.53`, `127.0.0.1:5300`.
     pub fn upstream_label(&self) -> String {
-        String::new()
+        lock(&self.reception).label.clone()
     }
 
     /// Where jobs tell what they do.
     pub fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
+        &self.house.outbox
     }
+}
+
+fn open(house: &Arc<House>, upstreams: &[Upstream]) -> Arc<Desk> {
+    let servers = Servers::new(upstreams, house.settings.timeout, &house.trust);
+    Arc::new(Desk::new(servers, house.slots.clone()))
+}
+
+fn labels(upstreams: &[Upstream]) -> String {
+    upstreams.iter().map(Upstream::label).collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,299 @@
+//! DNS questions: which server, over what, how often, how long; and what an answer means.
+//!
+//! The exchanges are our own, on tokio's sockets, because a high-level resolver hides server, transport and rcode and is
+//! too sure of itself about absence. Every way to fail ends in its own [`Outcome`]; only NXDOMAIN and an empty NOERROR
+//! that answers our question are absence. DoT and DoH live in [`secure`]; names of the hosts file are never used.
+
+mod plain;
+mod read;
+mod secure;
+pub(crate) mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::check::{DnsAnswer, Kind, Outcome};
+use crate::config::Upstream;
+use crate::engine::EngineError;
+use crate::engine::tls::Trust;
+use crate::name::Name;
+use plain::{Udp, UdpTry};
+use read::Reading;
+use wire::{Dress, Message};
+
+/// After how long a lost packet is sent again: far above a resolver's usual answer, far below the whole time.
+const FIRST_TRY: Duration = Duration::from_secs(1);
+/// The longest chain of CNAMEs that is followed with questions of our own.
+const MAX_HOPS: usize = 8;
+
+/// The answer to one question and how it was come by.
+#[derive(Clone, Debug)]
+pub(crate) struct DnsReply {
+    /// What came.
+    pub answer: DnsAnswer,
+    /// Transport and server: `udp 192.0.2.53`.
+    pub via: String,
+    /// The rcode or the reason, where it is no plain answer.
+    pub detail: Option<String>,
+}
+
+/// A failed exchange.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    outcome: Outcome,
+    detail: Option<String>,
+    via: Option<String>,
+}
+
+impl Fault {
+    fn new(outcome: Outcome) -> Fault {
+        Fault { outcome, detail: None, via: None }
+    }
+
+    fn failed(reason: impl Into<String>) -> Fault {
+        Fault::new(Outcome::Failed(reason.into()))
+    }
+
+    fn malformed(reason: &str) -> Fault {
+        Fault::new(Outcome::Malformed(reason.to_owned()))
+    }
+
+    fn no_connection(transport: &str, server: SocketAddr, why: &std::io::Error) -> Fault {
+        let fault = match why.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                Fault::failed(format!("no name server listens at {transport} {server}"))
+            }
+            std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {
+                Fault::failed(format!("no way to the name server {server}: is the network up?"))
+            }
+            _ => Fault::failed(format!("{transport} {server}: {why}")),
+        };
+        fault.over(format!("{transport} {server}"))
+    }
+
+    /// Notes where it happened, unless that is known already.
+    fn over(mut self, via: String) -> Fault {
+        self.via.get_or_insert(via);
+        self
+    }
+}
+
+/// The name servers that are asked together.
+pub(crate) struct Servers {
+    servers: Vec<Server>,
+    /// The server to ask first: the one that answered when the one before was silent.
+    preferred: AtomicUsize,
+    timeout: Duration,
+}
+
+struct Server {
+    upstream: Upstream,
+    secure: Option<secure::Channel>,
+}
+
+impl Servers {
+    /// These servers; nothing is connected yet.
+    pub(crate) fn new(upstreams: &[Upstream], timeout: Duration, trust: &Arc<Trust>) -> Servers {
+        let servers = upstreams
+            .iter()
+            .map(|upstream| Server { upstream: upstream.clone(), secure: secure::Channel::of(upstream, trust) })
+            .collect();
+        Servers { servers, preferred: AtomicUsize::new(0), timeout }
+    }
+
+    /// Answers one question: tries, transports, CNAMEs and the time limit are all in here.
+    pub(crate) async fn ask(&self, name: &Name, kind: Kind) -> DnsReply {
+        let deadline = Instant::now() + self.timeout;
+        let mut so_far = Reading::new(name, kind);
+        loop {
+            let (message, via) = match self.exchange(so_far.at(), kind, deadline).await {
+                Ok(answered) => answered,
+                Err(fault) => {
+                    let answer = so_far.failed(fault.outcome);
+                    return DnsReply { answer, via: fault.via.unwrap_or_default(), detail: fault.detail };
+                }
+            };
+            let detail = if message.rcode == 0 { None } else { Some(rcode_detail(&message)) };
+            match so_far.take(&message) {
+                read::Next::Done(answer) => {
+                    let detail = detail.or_else(|| match &answer.outcome {
+                        Outcome::Failed(why) | Outcome::Malformed(why) => Some(why.clone()),
+                        _ => None,
+                    });
+                    return DnsReply { answer, via, detail };
+                }
+                read::Next::Ask if so_far.hops() <= MAX_HOPS => {}
+                read::Next::Ask => {
+                    let why = format!("more than {MAX_HOPS} CNAMEs, each in another zone");
+                    let answer = so_far.failed(Outcome::Failed(why.clone()));
+                    return DnsReply { answer, via, detail: Some(why) };
+                }
+            }
+        }
+    }
+
+    /// Two tries, or one for each server, until one answers NOERROR or NXDOMAIN.
+    ///
+    /// A silent server costs [`FIRST_TRY`] before the next try starts beside it; the first try goes on listening, so a
+    /// slow answer still counts. A failure starts the next server at once; the same server is not asked again for a
+    /// failure that it has declared.
+    async fn exchange(&self, name: &Name, kind: Kind, deadline: Instant) -> Result<(Message, String), Fault> {
+        let count = self.servers.len();
+        let first = self.preferred.load(Ordering::Relaxed).checked_rem(count).unwrap_or(0);
+        let tries = count.max(2);
+        let (mut started, mut kept): (usize, Option<Fault>) = (0, None);
+        let mut running = FuturesUnordered::new();
+        let mut next_try = Instant::now();
+        let mut last_via = String::new();
+        loop {
+            if started < tries && Instant::now() >= next_try {
+                let at = (first + started).checked_rem(count).unwrap_or(0);
+                let Some(server) = self.servers.get(at) else {
+                    return Err(Fault::failed("no name server is known; give one with --dns IP"));
+                };
+                last_via = server.via();
+                running.push(async move { (at, server.attempt(name, kind, deadline).await) });
+                started += 1;
+                next_try = Instant::now() + FIRST_TRY;
+            }
+            tokio::select! {
+                Some((at, result)) = running.next() => match result {
+                    Ok((message, via)) => {
+                        if let Some(fault) = declared(&message) {
+                            kept.get_or_insert(fault.over(via));
+                            if count == 1 {
+                                started = tries;
+                            }
+                        } else {
+                            if at != first {
+                                self.preferred.store(at, Ordering::Relaxed);
+                            }
+                            return Ok((message, via));
+                        }
+                        next_try = Instant::now();
+                    }
+                    Err(fault) => {
+                        kept.get_or_insert(fault);
+                        next_try = Instant::now();
+                    }
+                },
+                () = sleep_until(next_try), if started < tries => {}
+                () = sleep_until(deadline) => break,
+                else => break,
+            }
+            if running.is_empty() && started >= tries {
+                break;
+            }
+        }
+        Err(kept.unwrap_or_else(|| Fault::new(Outcome::TimedOut).over(last_via)))
+    }
+}
+
+impl Server {
+    fn via(&self) -> String {
+        match &self.upstream {
+            Upstream::Plain(address) => format!("udp {}", label(*address)),
+            Upstream::Tls { .. } => self.upstream.label(),
+            Upstream::Https { url, .. } => url.clone(),
+        }
+    }
+
+    /// One try: with EDNS, and without it when the server cannot read that.
+    async fn attempt(&self, name: &Name, kind: Kind, deadline: Instant) -> Result<(Message, String), Fault> {
+        let (message, via) = self.send(name, kind, Dress::Edns, deadline).await?;
+        if matches!(message.rcode, 1 | 4 | 16) {
+            return self.send(name, kind, Dress::Plain, deadline).await;
+        }
+        Ok((message, via))
+    }
+
+    async fn send(&self, name: &Name, kind: Kind, dress: Dress, deadline: Instant) -> Result<(Message, String), Fault> {
+        let query = wire::query(random_id(), name, kind, dress);
+        if let Some(channel) = &self.secure {
+            let message = channel.ask(query, deadline).await.map_err(|fault| fault.over(self.via()))?;
+            return Ok((message, self.via()));
+        }
+        let Upstream::Plain(server) = self.upstream else {
+            return Err(Fault::failed("this name server cannot be spoken to"));
+        };
+        let mut udp = UdpTry::send(server, &query).await?;
+        let suspicion = match timed(deadline, udp.receive(server, &query)).await.map_err(|f| f.over(self.via()))? {
+            Udp::Whole(message) => return Ok((message, self.via())),
+            Udp::AskTcp { suspicion } => suspicion,
+        };
+        let over_tcp = timed(deadline, plain::tcp(server, &query));
+        let via = format!("tcp {}", label(server));
+        if suspicion.is_none() {
+            return over_tcp.await.map(|message| (message, via.clone())).map_err(|fault| fault.over(via));
+        }
+        // Something answered that should not have. TCP cannot be forged from aside; the right datagram may still come.
+        tokio::select! {
+            Ok(Udp::Whole(message)) = udp.receive(server, &query) => Ok((message, self.via())),
+            answered = over_tcp => match (answered, suspicion) {
+                (Ok(message), _) => Ok((message, via)),
+                (Err(_), Some(why)) => Err(Fault::malformed(why).over(self.via())),
+                (Err(fault), None) => Err(fault.over(via)),
+            },
+        }
+    }
+}
+
+async fn timed<T>(deadline: Instant, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(Fault::new(Outcome::TimedOut)))
+}
+
+/// The fault that a message declares by its rcode, if any.
+fn declared(message: &Message) -> Option<Fault> {
+    let outcome = match message.rcode {
+        0 | 3 => return None,
+        2 => Outcome::ServerFailure,
+        5 => Outcome::Refused,
+        _ => Outcome::Failed(rcode_detail(message)),
+    };
+    Some(Fault { outcome, detail: Some(rcode_detail(message)), via: None })
+}
+
+fn rcode_detail(message: &Message) -> String {
+    let word = wire::rcode_word(message.rcode);
+    match &message.extended {
+        Some(extended) => format!("{word} ({extended})"),
+        None => word,
+    }
+}
+
+fn label(address: SocketAddr) -> String {
+    Upstream::Plain(address).label()
+}
+
+/// An id that nobody can guess.
+fn random_id() -> u16 {
+    use ring::rand::SecureRandom;
+    let mut bytes = [0; 2];
+    // Should the system's source ever fail, the random port and the question still stand guard.
+    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    u16::from_be_bytes(bytes)
+}
+
+/// The system's resolvers, in their order.
+pub(crate) fn system() -> Result<Vec<Upstream>, EngineError> {
+    let (config, _) = hickory_resolver::system_conf::read_system_conf()
+        .map_err(|why| EngineError::NoResolver(format!("the system's configuration cannot be read ({why})")))?;
+    let mut upstreams = Vec::new();
+    for server in &config.name_servers {
+        let port = server.connections.first().map_or(53, |connection| connection.port);
+        let upstream = Upstream::Plain(SocketAddr::new(server.ip, port));
+        if !upstreams.contains(&upstream) {
+            upstreams.push(upstream);
+        }
+    }
+    if upstreams.is_empty() {
+        return Err(EngineError::NoResolver("the system's configuration names none".into()));
+    }
+    Ok(upstreams)
+}

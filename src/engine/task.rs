@@ -1,0 +1,29 @@
+//! Makes the subject of a task and runs its job. One arm a task; making a subject may be work, and is then done off the
+//! async workers.
+
+use std::sync::Arc;
+
+use crate::job::{Job, JobEvent, JobId, Task};
+use crate::message::Message;
+use crate::records::Domain;
+
+use super::House;
+use super::desk::Desk;
+use super::run::run;
+
+/// Does one job from its task to its last event.
+pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job) {
+    match job.task.clone() {
+        Task::Domain { name, selectors } => run(house, desk, id, job, Domain { name, selectors }).await,
+        Task::Message { raw, envelope } => {
+            match tokio::task::spawn_blocking(move || Message::parse(raw, envelope)).await {
+                Ok(Ok(message)) => run(house, desk, id, job, message).await,
+                Ok(Err(why)) => house.outbox.put(id, JobEvent::Failed(why.to_string())),
+                Err(_) => house.outbox.put(id, JobEvent::Failed("mxray broke while reading this message".into())),
+            }
+        }
+        Task::Spf { .. } => house.outbox.put(id, JobEvent::Failed("check_host() is not wired up yet".into())),
+        Task::Dmarc { .. } => house.outbox.put(id, JobEvent::Failed("policy discovery is not wired up yet".into())),
+        Task::Smtp { .. } => house.outbox.put(id, JobEvent::Failed("dialogues are not wired up yet".into())),
+    }
+}

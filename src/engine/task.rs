@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::job::{Job, JobEvent, JobId, Task};
 use crate::message::Message;
 use crate::records::Domain;
+use crate::records::dmarc::AuthorDomain;
 
 use super::House;
 use super::desk::Desk;
@@ -14,7 +15,9 @@ use super::run::run;
 /// Does one job from its task to its last event.
 pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job) {
     match job.task.clone() {
-        Task::Domain { name, selectors } => run(house, desk, id, job, Domain { name, selectors }).await,
+        Task::Domain { name, selectors } => {
+            run(house, desk, id, job, Domain { selectors, ..Domain::new(name) }).await;
+        }
         Task::Message { raw, envelope } => {
             match tokio::task::spawn_blocking(move || Message::parse(raw, envelope)).await {
                 Ok(Ok(message)) => run(house, desk, id, job, message).await,
@@ -23,7 +26,7 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: 
             }
         }
         Task::Spf { .. } => house.outbox.put(id, JobEvent::Failed("check_host() is not wired up yet".into())),
-        Task::Dmarc { .. } => house.outbox.put(id, JobEvent::Failed("policy discovery is not wired up yet".into())),
+        Task::Dmarc { name } => run(house, desk, id, job, AuthorDomain(Domain::new(name))).await,
         Task::Smtp { .. } => house.outbox.put(id, JobEvent::Failed("dialogues are not wired up yet".into())),
     }
 }

@@ -12,6 +12,7 @@ pub mod address;
 pub mod alignment;
 pub mod canonical;
 pub mod dkim;
+pub mod dmarc;
 pub mod envelope;
 mod field;
 mod headers;
@@ -19,6 +20,7 @@ mod lines;
 mod parse;
 pub mod received;
 mod repair;
+pub mod spf;
 
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ use crate::message::received::Received;
 use crate::report::{Section, Table, VerdictLine};
 
 /// Every check of a message, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Message>] = &[&dkim::Dkim, &headers::Headers];
+pub const ALL: &[&dyn Check<Message>] = &[&dkim::Dkim, &dmarc::Dmarc, &spf::Spf, &headers::Headers];
 
 /// A message as it is judged.
 #[derive(Debug)]

@@ -32,6 +32,7 @@ mod signature;
 mod verify;
 
 pub use check::Dkim;
+pub(in crate::message) use check::{severity, signing_domains};
 pub use cover::Cover;
 pub use crypto::Math;
 pub use signature::{Algorithm, Flavor, Problem, ProblemKind, Signature};

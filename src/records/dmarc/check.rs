@@ -266,7 +266,8 @@ fn facts(section: &mut Section, found: &Discovery, old: &Legacy, external: &[Ext
     );
 }
 
-fn walk_fact(step: &WalkStep) -> serde_json::Value {
+/// One step of a walk as the contract has it.
+pub(crate) fn walk_fact(step: &WalkStep) -> serde_json::Value {
     json!({
         "name": format!("_dmarc.{}", step.name),
         "outcome": step.outcome.word(),

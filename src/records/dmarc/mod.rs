@@ -15,6 +15,7 @@ mod uri;
 mod walk;
 
 pub use align::aligned;
+pub(crate) use check::walk_fact;
 pub use check::{AuthorDomain, DmarcCheck};
 pub use external::{Agreement, External, external};
 pub use legacy::{Legacy, legacy};
@@ -23,7 +24,7 @@ pub use parse::{Dmarc, Mode, Policies, Policy, Problem, ProblemKind, Psd};
 pub use uri::{ReportUri, UriProblem};
 pub use walk::{
     Discovery, Existence, Organizational, Role, WalkStep, discover, organizational_domain, organizational_domains,
-    walk_names,
+    walk, walk_names,
 };
 
 #[cfg(test)]

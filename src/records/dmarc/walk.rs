@@ -65,7 +65,7 @@ impl WalkStep {
 }
 
 /// Walks from `name` up to the first record with `psd=y` or `psd=n`, or to the single label.
-fn walk(name: &Name, seen: &Seen<'_>) -> Result<Vec<WalkStep>, Wait> {
+pub fn walk(name: &Name, seen: &Seen<'_>) -> Result<Vec<WalkStep>, Wait> {
     let names = walk_names(name);
     // Ask everything first; then judge in order, so that a step after the stop is not waited for.
     let asked: Vec<_> = names

@@ -37,6 +37,8 @@ pub struct Domain {
 #[rustfmt::skip]
 pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
+    &mx::Mx,
+    &dkim::Dkim,
     &dmarc::DmarcCheck,
     &mta_sts::MtaStsCheck,
     &tls_rpt::TlsRptCheck,

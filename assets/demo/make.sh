@@ -153,18 +153,22 @@ cert mx.acme-bank.example
 cert mta-sts.acme-bank.example
 cert mx.acrne-bank.example
 cert mx.gov.example
+cert mx.broken.example
+cert mx.slow.broken.example
 cert mta-sts.shop.gov.example
 for kind in html missing moved big sleepy invalid; do cert mta-sts.$kind.broken.example; done
 cert mta-sts.wrongname.broken.example good www.broken.example
 cert mta-sts.stranger.broken.example stranger
 cert mta-sts.selfsigned.broken.example selfsigned
-cert mx.good.servers.example
+cert mx.good.servers.example; tlsa mx.good.servers.example
+for kind in good nostarttls expired wrongname; do cert mta-sts.$kind.servers.example; done
 cert mx.expired.servers.example expired
 cert mx.future.servers.example future
 cert mx.wrongname.servers.example good mail.elsewhere.example
 cert mx.selfsigned.servers.example selfsigned
 cert mx.stranger.servers.example stranger
 cert mx.client.servers.example client
+for kind in greylisted blocked slow tarpit talkative early hangsupmail; do cert mx.$kind.servers.example; done
 cert mx.dane.servers.example selfsigned; tlsa mx.dane.servers.example
 cert mx.danewrong.servers.example; tlsa mx.danewrong.servers.example wrong
 

@@ -44,6 +44,10 @@ struct Behaviour {
     banner_delay_ms: u64,
     /// Hangs up after the greeting.
     hang_up: bool,
+    /// Hangs up, without a word, when it hears this verb (`EHLO`, `STARTTLS`, `MAIL`, …).
+    hang_up_at: Option<String>,
+    /// The greeting never ends: the same line again and again, or one line without an end.
+    endless: Option<Endless>,
     /// Says nothing, ever.
     silent: bool,
     /// Milliseconds before each later line of a reply.
@@ -64,6 +68,16 @@ struct Behaviour {
     mail: Option<String>,
     rcpt: Option<String>,
     data: Option<String>,
+}
+
+/// How a greeting never ends.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Endless {
+    /// Line after line, each saying that one more comes.
+    Lines,
+    /// A line without an end.
+    Line,
 }
 
 /// What STARTTLS does.
@@ -198,6 +212,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(Duration::from_millis(does.banner_delay_ms)).await;
+        if let Some(endless) = does.endless {
+            let text = match endless {
+                Endless::Lines => "220-and another thing\r\n",
+                Endless::Line => "220-and another thing ",
+            };
+            // the client stops reading, or PATIENCE ends
+            loop {
+                self.stream.write_all(text.repeat(512).as_bytes()).await?;
+            }
+        }
         self.write(&self.host.banner()).await?;
         if does.hang_up {
             self.stream.shutdown().await?;
@@ -218,6 +242,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             let own = |reply: &Option<String>, usual: &str| reply.clone().unwrap_or_else(|| usual.to_owned());
             tokio::time::sleep(Duration::from_millis(does.reply_delay_ms)).await;
+            if does.hang_up_at.as_deref() == Some(verb.as_str()) {
+                return Ok(End::Closed);
+            }
             let reply = match verb.as_str() {
                 "EHLO" | "LHLO" => self.host.greeting(self.in_tls),
                 "HELO" => format!("250 {}", self.host.name),
@@ -313,5 +340,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             }
         }
         self.stream.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bundle;
+    use super::*;
+
+    #[test]
+    fn each_server_that_speaks_tls_has_a_certificate() {
+        for host in Host::all().unwrap() {
+            let does = &host.does;
+            let speaks = !does.absent && !does.silent && !does.hang_up && does.endless.is_none();
+            if speaks
+                && does.starttls == StartTls::Works
+                && does.banner_repeat.is_none()
+                && does.hang_up_at.as_deref() != Some("EHLO")
+                && !host.name.contains("garbage")
+            {
+                assert!(bundle::entry(world::TLS, &host.name).is_some(), "{} has none in tls.pem", host.name);
+            }
+        }
     }
 }

@@ -51,12 +51,14 @@ pub struct Exchange {
     pub reply: Reply,
     /// Whether one of its lines ended with LF alone.
     pub bare_lf: bool,
+    /// Whether the client went on in the middle of the reply: no more of it is waited for.
+    pub abandoned: bool,
 }
 
 impl Exchange {
     /// Whether the whole reply has come.
     pub fn is_complete(&self) -> bool {
-        self.reply.complete
+        self.reply.complete || self.abandoned
     }
 
     /// How long the reply took.
@@ -174,14 +176,18 @@ impl<'a> Session<'a> {
     }
 
     fn begin(&mut self, verb: Verb, entry: usize, tls: bool, at: Duration) {
-        let (reply, bare_lf) = (Reply::default(), false);
-        self.exchanges.push(Exchange { verb, entry, tls, at, answered: None, reply, bare_lf });
+        // Nobody sends into the middle of a reply but who has read its end: a written note, or a person.
+        if let Some(open) = self.exchanges.iter_mut().find(|e| !e.is_complete() && !e.reply.lines.is_empty()) {
+            open.abandoned = true;
+        }
+        let (reply, bare_lf, abandoned) = (Reply::default(), false, false);
+        self.exchanges.push(Exchange { verb, entry, tls, at, answered: None, reply, bare_lf, abandoned });
     }
 
     /// The exchange that the next line from the server belongs to: with pipelining, the oldest one without a whole reply;
     /// a line that nobody waits for goes to the last.
     fn open_exchange(&mut self) -> Option<&mut Exchange> {
-        match self.exchanges.iter().position(|exchange| !exchange.reply.complete) {
+        match self.exchanges.iter().position(|exchange| !exchange.is_complete()) {
             Some(at) => self.exchanges.get_mut(at),
             None => self.exchanges.last_mut(),
         }

@@ -451,8 +451,39 @@ async fn mail_servers_do_what_their_names_say() {
             assert!(lines[0].starts_with(answer), "{host}: {lines:?}");
         }
     }
+    // these never end, or end without a word
+    for host in ["mx.endless.servers.example", "mx.endlessline.servers.example"] {
+        let mut stream = plain_to(&lab, host, 25).await.unwrap();
+        let mut much = vec![0; 4 * 1024 * 1024];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut much)).await.expect("it stops").unwrap();
+        assert_eq!(much.iter().filter(|byte| **byte == b'\n').count() == 0, host.contains("line."), "{host}");
+    }
+    let mut stream = BufReader::new(plain_to(&lab, "mx.hangsup.servers.example", 25).await.unwrap());
+    assert!(reply(&mut stream).await[0].starts_with("220 "));
+    stream.write_all(b"EHLO laptop.example\r\n").await.unwrap();
+    assert_eq!(stream.read_line(&mut String::new()).await.unwrap(), 0);
     assert!(plain_to(&lab, "mx.closed.servers.example", 25).await.is_err());
     assert!(plain_to(&lab, "smtp.elsewhere.example", 25).await.is_err(), "nothing leaves the machine");
+}
+
+#[tokio::test]
+async fn each_mail_exchanger_has_an_address_and_a_server() {
+    let lab = Lab::start().await.unwrap();
+    lab.clear_faults();
+    let rules = lab.settings().connect_to;
+    let mut exchangers = BTreeSet::new();
+    for line in lab.records().unwrap() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if words[3] == "MX" && words[5] != "." {
+            exchangers.insert(words[5].trim_end_matches('.').to_owned());
+        }
+    }
+    assert!(exchangers.len() > 35, "{exchangers:?}");
+    for host in exchangers {
+        assert!(!udp(&lab, &host, RecordType::A).await.answers.is_empty(), "{host} has no address");
+        let rule = rules.iter().find(|rule| rule.host.as_deref() == Some(&*host) && rule.port == Some(25));
+        assert!(rule.is_some(), "{host} is not in smtp.toml");
+    }
 }
 
 #[tokio::test]
@@ -488,7 +519,7 @@ async fn the_signed_chain_validates_from_the_trust_anchor() {
     assert!(format!("{forged:?}").contains("DnssecBogus"), "{forged:?}");
     // a secure "there is none" needs proofs too
     for (name, kind) in
-        [("_25._tcp.mx.good.servers.example.", RecordType::TLSA), ("mx1.flawless.example.", RecordType::MX)]
+        [("_25._tcp.mx.expired.servers.example.", RecordType::TLSA), ("mx1.flawless.example.", RecordType::MX)]
     {
         let error = resolver.lookup(name, kind).await.unwrap_err();
         assert!(error.to_string().contains("no record"), "{name}: {error}");

@@ -1,0 +1,320 @@
+//! DANE for SMTP (RFC 7672): what the TLSA records of an MX host demand, and whether the certificates that it sent meet it.
+//!
+//! Usage 3 (DANE-EE) binds the host's own key: names and dates do not matter (§3.1.1). Usage 2 (DANE-TA) binds an issuer:
+//! the chain must lead to it, and name and dates count (§3.1.2). Usages 0 and 1 are not for SMTP (§3.1.3).
+
+use std::sync::Arc;
+
+use ring::digest;
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::check::{Data, Dns, Dnssec, Look, TlsSession};
+use crate::smtp::certificate::{hex, public_key};
+
+/// One TLSA record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tlsa {
+    /// Certificate usage: 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE.
+    pub usage: u8,
+    /// Selector: 0 the whole certificate, 1 its public key.
+    pub selector: u8,
+    /// Matching type: 0 as it is, 1 SHA-256, 2 SHA-512.
+    pub matching: u8,
+    /// What must match.
+    pub data: Vec<u8>,
+}
+
+/// Why a TLSA record cannot be used for SMTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// Usage 0 or 1 (RFC 7672 §3.1.3), or a number without meaning.
+    Usage,
+    /// A selector without meaning.
+    Selector,
+    /// A matching type without meaning.
+    Matching,
+    /// The digest's length is wrong.
+    Length,
+}
+
+impl Unusable {
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Unusable::Usage => "its usage is not for SMTP; only 2 and 3 are (RFC 7672 §3.1.3)",
+            Unusable::Selector => "its selector has no meaning",
+            Unusable::Matching => "its matching type has no meaning",
+            Unusable::Length => "its digest has the wrong length",
+        }
+    }
+}
+
+impl Tlsa {
+    /// Reads the record's data, if it is a TLSA record.
+    pub fn of(data: &Data) -> Option<Tlsa> {
+        match data {
+            Data::Tlsa { usage, selector, matching, data } => {
+                Some(Tlsa { usage: *usage, selector: *selector, matching: *matching, data: data.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// As a zone file has it.
+    pub fn text(&self) -> String {
+        format!("{} {} {} {}", self.usage, self.selector, self.matching, hex(&self.data))
+    }
+
+    /// Why it cannot be used, if so.
+    pub fn unusable(&self) -> Option<Unusable> {
+        match (self.usage, self.selector, self.matching, self.data.len()) {
+            (0 | 1 | 4.., ..) => Some(Unusable::Usage),
+            (_, 2.., ..) => Some(Unusable::Selector),
+            (_, _, 3.., _) => Some(Unusable::Matching),
+            (_, _, 0, 0) => Some(Unusable::Length),
+            (_, _, 1, length) if length != 32 => Some(Unusable::Length),
+            (_, _, 2, length) if length != 64 => Some(Unusable::Length),
+            _ => None,
+        }
+    }
+
+    /// Whether a certificate is the one that the record means.
+    pub fn matches(&self, der: &[u8]) -> bool {
+        let selected = match self.selector {
+            0 => der.to_vec(),
+            _ => public_key(der).unwrap_or_default(),
+        };
+        let seen = match self.matching {
+            0 => selected,
+            1 => digest::digest(&digest::SHA256, &selected).as_ref().to_vec(),
+            _ => digest::digest(&digest::SHA512, &selected).as_ref().to_vec(),
+        };
+        !self.data.is_empty() && seen == self.data
+    }
+}
+
+/// What DANE says about one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dane {
+    /// No TLSA records: DANE does not apply.
+    None,
+    /// TLSA records in a zone that is not signed: they do not count (RFC 7672 §2.1).
+    Insecure,
+    /// We cannot tell whether the zone is signed: nobody validated.
+    NotValidated,
+    /// The lookup failed or is bogus: a DANE sender skips this host (RFC 7672 §2.1.1); why.
+    LookupFailed(String),
+    /// TLSA records are there and secure, and none can be used: TLS is a must, the certificate is not looked at (§2.2).
+    AllUnusable,
+    /// A record matches: the text of the first that does.
+    Match(String),
+    /// None of the usable records matches.
+    Mismatch(String),
+    /// TLSA records are there and secure, and there is no TLS to hold them against.
+    NoTls,
+}
+
+impl Dane {
+    /// Whether a sender that honours DANE delivers to this host; `None`: DANE has no say.
+    pub fn delivers(&self, has_tls: bool) -> Option<bool> {
+        match self {
+            Dane::None | Dane::Insecure | Dane::NotValidated => None,
+            Dane::LookupFailed(_) | Dane::Mismatch(_) | Dane::NoTls => Some(false),
+            Dane::AllUnusable => Some(has_tls),
+            Dane::Match(_) => Some(true),
+        }
+    }
+
+    /// One word for tables and scripts.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Dane::None => "none",
+            Dane::Insecure => "insecure",
+            Dane::NotValidated => "not-validated",
+            Dane::LookupFailed(_) => "lookup-failed",
+            Dane::AllUnusable => "unusable",
+            Dane::Match(_) => "ok",
+            Dane::Mismatch(_) => "mismatch",
+            Dane::NoTls => "no-tls",
+        }
+    }
+}
+
+/// Judges a host by the answer to its TLSA question and the TLS session, if there is one. A resolver's word (its AD bit)
+/// counts as secure here; whoever shows the verdict says whose word it was.
+pub fn judge(answer: &Dns<'_>, tls: Option<&TlsSession>, other_names: &[&str]) -> Dane {
+    if answer.dnssec == Dnssec::Bogus {
+        return Dane::LookupFailed("the answer is signed, and the signatures do not hold (bogus)".into());
+    }
+    let records: Vec<Tlsa> = match answer.look() {
+        Look::Absent(_) => return Dane::None,
+        Look::Unknown(outcome) => return Dane::LookupFailed(outcome.to_string()),
+        Look::Found(records) => records.iter().filter_map(|record| Tlsa::of(&record.data)).collect(),
+    };
+    match answer.dnssec {
+        Dnssec::Secure | Dnssec::Claimed => {}
+        Dnssec::Insecure => return Dane::Insecure,
+        Dnssec::Bogus | Dnssec::Unknown => return Dane::NotValidated,
+    }
+    let usable: Vec<&Tlsa> = records.iter().filter(|record| record.unusable().is_none()).collect();
+    if usable.is_empty() {
+        return Dane::AllUnusable;
+    }
+    let Some(tls) = tls else { return Dane::NoTls };
+    let mut why = None;
+    for record in &usable {
+        match meets(record, tls, other_names) {
+            Ok(()) => return Dane::Match(record.text()),
+            Err(reason) => why = why.or(reason),
+        }
+    }
+    let shown = usable.first().map(|record| record.text()).unwrap_or_default();
+    Dane::Mismatch(why.unwrap_or_else(|| format!("no certificate of the server is the one in {shown}")))
+}
+
+/// Whether the session meets one usable record; a reason where it matched and something else failed.
+fn meets(record: &Tlsa, tls: &TlsSession, other_names: &[&str]) -> Result<(), Option<String>> {
+    let Some((leaf, above)) = tls.chain.split_first() else { return Err(None) };
+    if record.usage == 3 {
+        return if record.matches(leaf) { Ok(()) } else { Err(None) };
+    }
+    // A trust anchor may be sent by the server, or stand whole in the record.
+    let sent = tls.chain.iter().find(|der| record.matches(der)).map(|der| der.to_vec());
+    let whole = (record.selector == 0 && record.matching == 0).then(|| record.data.clone());
+    let Some(anchor) = sent.or(whole) else { return Err(None) };
+    let names = std::iter::once(tls.checked_name.as_str()).chain(other_names.iter().copied());
+    let mut last = None;
+    for name in names {
+        match chain_leads_to(leaf, above, &anchor, name, tls) {
+            Ok(()) => return Ok(()),
+            Err(why) => last = Some(format!("the issuer matches, but {why}")),
+        }
+    }
+    Err(last)
+}
+
+fn chain_leads_to(leaf: &[u8], above: &[Arc<[u8]>], anchor: &[u8], name: &str, tls: &TlsSession) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(anchor.to_vec())).map_err(|why| format!("it cannot be an issuer ({why})"))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|why| why.to_string())?;
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name} is no name for TLS"))?;
+    let seconds = u64::try_from(tls.checked_at.unix_timestamp()).unwrap_or_default();
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    let leaf = CertificateDer::from(leaf.to_vec());
+    let above: Vec<CertificateDer<'_>> = above.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+    verifier.verify_server_cert(&leaf, &above, &name, &[], at).map(|_| ()).map_err(|why| why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{DnsAnswer, Outcome, Record};
+    use crate::name::Name;
+    use crate::report::LookupId;
+
+    struct Chain {
+        leaf: Vec<u8>,
+        ca: Vec<u8>,
+    }
+
+    fn chain(name: &str) -> Chain {
+        let ca_key = rcgen::KeyPair::generate().unwrap();
+        let mut ca = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca_der = ca.self_signed(&ca_key).unwrap().der().to_vec();
+        let issuer = rcgen::Issuer::new(ca, ca_key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        Chain { leaf: leaf.signed_by(&key, &issuer).unwrap().der().to_vec(), ca: ca_der }
+    }
+
+    fn session(chain: &Chain) -> TlsSession {
+        TlsSession {
+            version: String::new(),
+            cipher: String::new(),
+            group: None,
+            alpn: None,
+            sni: None,
+            checked_name: "mail.example.test".into(),
+            chain: vec![chain.leaf.clone().into(), chain.ca.clone().into()],
+            pkix: Ok(()),
+            checked_at: time::OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap(),
+        }
+    }
+
+    fn record(usage: u8, der: &[u8]) -> Data {
+        let spki = public_key(der).unwrap();
+        let data = digest::digest(&digest::SHA256, &spki).as_ref().to_vec();
+        Data::Tlsa { usage, selector: 1, matching: 1, data }
+    }
+
+    fn verdict(records: Vec<Data>, dnssec: Dnssec, tls: Option<&TlsSession>) -> Dane {
+        let owner = Name::from_text("_25._tcp.mail.example.test").unwrap();
+        let records = records.into_iter().map(|data| Record { owner: owner.clone(), ttl: 300, data }).collect();
+        let answer = DnsAnswer { records, dnssec, ..DnsAnswer::empty(Outcome::Answer) };
+        judge(&Dns { id: LookupId(0), answer: &answer }, tls, &[])
+    }
+
+    #[test]
+    fn a_secure_match_passes_by_leaf_or_by_issuer() {
+        let chain = chain("mail.example.test");
+        let tls = session(&chain);
+        for data in [record(3, &chain.leaf), record(2, &chain.ca)] {
+            assert!(matches!(verdict(vec![data], Dnssec::Secure, Some(&tls)), Dane::Match(_)));
+        }
+    }
+
+    #[test]
+    fn usage_3_ignores_names_and_usage_2_checks_them() {
+        let chain = chain("other.example.test");
+        let tls = session(&chain);
+        assert!(matches!(verdict(vec![record(3, &chain.leaf)], Dnssec::Secure, Some(&tls)), Dane::Match(_)));
+        let Dane::Mismatch(why) = verdict(vec![record(2, &chain.ca)], Dnssec::Secure, Some(&tls)) else { panic!() };
+        assert!(why.starts_with("the issuer matches, but"), "{why}");
+    }
+
+    #[test]
+    fn a_key_that_nobody_has_is_a_mismatch_and_an_insecure_one_does_not_count() {
+        let (chain, other) = (chain("mail.example.test"), chain("mail.example.test"));
+        let tls = session(&chain);
+        assert!(matches!(verdict(vec![record(3, &other.leaf)], Dnssec::Secure, Some(&tls)), Dane::Mismatch(_)));
+        assert_eq!(verdict(vec![record(3, &chain.leaf)], Dnssec::Insecure, Some(&tls)), Dane::Insecure);
+        assert_eq!(verdict(vec![record(3, &chain.leaf)], Dnssec::Unknown, Some(&tls)), Dane::NotValidated);
+        let both = vec![record(3, &other.leaf), record(3, &chain.leaf)];
+        assert!(
+            matches!(verdict(both, Dnssec::Secure, Some(&tls)), Dane::Match(_)),
+            "a roll-over: one of two is enough"
+        );
+    }
+
+    #[test]
+    fn unusable_records_make_tls_a_must_and_nothing_more() {
+        let chain = chain("mail.example.test");
+        for usage in [0, 1, 7] {
+            let dane = verdict(vec![record(usage, &chain.leaf)], Dnssec::Secure, None);
+            assert_eq!((dane.delivers(false), dane.delivers(true)), (Some(false), Some(true)));
+        }
+        let short = Data::Tlsa { usage: 3, selector: 1, matching: 1, data: vec![1; 20] };
+        assert_eq!(verdict(vec![short], Dnssec::Secure, None), Dane::AllUnusable);
+    }
+
+    #[test]
+    fn a_lookup_that_fails_or_is_bogus_defers_and_is_never_no_tlsa() {
+        for answer in [
+            DnsAnswer::empty(Outcome::ServerFailure),
+            DnsAnswer::empty(Outcome::TimedOut),
+            DnsAnswer { dnssec: Dnssec::Bogus, ..DnsAnswer::empty(Outcome::NoData) },
+        ] {
+            let dane = judge(&Dns { id: LookupId(0), answer: &answer }, None, &[]);
+            assert_eq!(dane.delivers(true), Some(false), "{answer:?}");
+        }
+        let absent = DnsAnswer { dnssec: Dnssec::Secure, ..DnsAnswer::empty(Outcome::NoSuchName) };
+        assert_eq!(judge(&Dns { id: LookupId(0), answer: &absent }, None, &[]), Dane::None);
+    }
+}

@@ -1,0 +1,118 @@
+//! Secrets in a dialogue, masked before they reach a transcript: nothing that shows, copies or saves one can leak them.
+
+use base64::Engine as _;
+
+/// What stands in place of a secret.
+pub const MASK: &[u8] = b"********";
+
+/// Follows a dialogue and knows which line is a secret (RFC 4954 §4).
+#[derive(Clone, Debug, Default)]
+pub struct Mask {
+    /// The mechanism of an AUTH under way.
+    mechanism: Option<Vec<u8>>,
+    /// Whether the server waits for our next part.
+    asked: bool,
+    /// How many parts went out.
+    parts: usize,
+}
+
+impl Mask {
+    /// A line that we send, as it may be shown, and whether something in it was masked.
+    pub fn sent(&mut self, line: &[u8]) -> (Vec<u8>, bool) {
+        if self.mechanism.is_some() && self.asked {
+            self.asked = false;
+            self.parts += 1;
+            // `*` cancels; the user name of LOGIN is no secret and says who tried.
+            if line == b"*" {
+                self.mechanism = None;
+                return (line.to_vec(), false);
+            }
+            if self.is_login() && self.parts == 1 && is_base64(line) {
+                return (line.to_vec(), false);
+            }
+            return (MASK.to_vec(), true);
+        }
+        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
+        match words.as_slice() {
+            [auth, mechanism, rest @ ..] if auth.eq_ignore_ascii_case(b"AUTH") => {
+                self.mechanism = Some(mechanism.to_ascii_uppercase());
+                self.parts = 0;
+                let [initial, ..] = rest else { return (line.to_vec(), false) };
+                self.parts = 1;
+                if *initial == b"=" || (self.is_login() && is_base64(initial)) {
+                    return (line.to_vec(), false);
+                }
+                (["AUTH ".as_bytes(), mechanism, b" ", MASK].concat(), true)
+            }
+            _ => {
+                self.mechanism = None;
+                (line.to_vec(), false)
+            }
+        }
+    }
+
+    /// A line from the server: 334 asks for the next part, anything else ends the AUTH.
+    pub fn received(&mut self, line: &[u8]) {
+        if self.mechanism.is_none() {
+            return;
+        }
+        if line.starts_with(b"334") {
+            self.asked = true;
+        } else {
+            (self.mechanism, self.asked) = (None, false);
+        }
+    }
+
+    fn is_login(&self) -> bool {
+        self.mechanism.as_deref() == Some(b"LOGIN")
+    }
+}
+
+fn is_base64(bytes: &[u8]) -> bool {
+    base64::engine::general_purpose::STANDARD.decode(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(lines: &[&str]) -> Vec<String> {
+        let mut mask = Mask::default();
+        lines
+            .iter()
+            .map(|line| match line.strip_prefix("S ") {
+                Some(server) => {
+                    mask.received(server.as_bytes());
+                    line.to_string()
+                }
+                None => String::from_utf8(mask.sent(line.as_bytes()).0).unwrap(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn passwords_never_reach_a_transcript() {
+        assert_eq!(run(&["AUTH PLAIN AGEAYg=="]), ["AUTH PLAIN ********"]);
+        assert_eq!(run(&["auth plain", "S 334 ", "AGEAYg=="])[2], "********");
+        assert_eq!(
+            run(&["AUTH LOGIN", "S 334 VXNlcm5hbWU6", "dXNlcg==", "S 334 UGFzc3dvcmQ6", "cGFzcw=="])[4],
+            "********"
+        );
+        assert_eq!(
+            run(&["AUTH LOGIN dXNlcg==", "S 334 UGFzc3dvcmQ6", "cGFzcw=="]),
+            ["AUTH LOGIN dXNlcg==", "S 334 UGFzc3dvcmQ6", "********"]
+        );
+        assert_eq!(
+            run(&["AUTH LOGIN", "S 334 x", "my plain password"])[2],
+            "********",
+            "typed in the clear by mistake"
+        );
+        assert_eq!(run(&["AUTH XOAUTH2 dXNlcj1h"]), ["AUTH XOAUTH2 ********"]);
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        assert_eq!(run(&["AUTH PLAIN", "S 334 ", "*", "EHLO me"])[2..], ["*", "EHLO me"]);
+        assert_eq!(run(&["AUTH PLAIN x", "S 535 no", "MAIL FROM:<a@b>"])[2], "MAIL FROM:<a@b>");
+    }
+}

@@ -1,12 +1,12 @@
 //! Case files on disk: the evidence of a run, saved and read again.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::failure::Failure;
 use super::json;
 use crate::check::Evidence;
 use crate::engine::casefile::Case;
+use crate::engine::memory::write_whole;
 use crate::report::Report;
 
 /// Saves the questions and answers behind a report. The file is whole or not there: it is written beside its place and
@@ -22,17 +22,4 @@ pub fn save(path: &Path, report: &Report, evidence: &Evidence) -> Result<(), Fai
 pub fn read(path: &Path) -> Result<Case, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
     Case::parse(&text).map_err(|error| Failure::Job(format!("{}: {error}", path.display())))
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let beside = Path::new(&beside);
-    let written = std::fs::File::create(beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(beside);
-    }
-    written
 }

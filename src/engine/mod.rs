@@ -10,6 +10,7 @@ mod desk;
 mod dns;
 mod https;
 mod ledger;
+pub mod memory;
 mod outbox;
 mod run;
 mod smtp;

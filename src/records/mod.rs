@@ -14,6 +14,7 @@ pub mod reserved;
 pub mod spf;
 mod tags;
 pub mod tls_rpt;
+mod verdict;
 
 pub use tags::{Tag, TagList, TagProblem};
 
@@ -71,7 +72,7 @@ impl Subject for Domain {
         ALL
     }
 
-    fn verdict(&self, _sections: &[Section]) -> Vec<VerdictLine> {
-        Vec::new()
+    fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
+        verdict::verdict(sections)
     }
 }

@@ -5,6 +5,7 @@ use crate::check::{Check, Dns, Kind, Look, Memo, Seen, Wait};
 use crate::finding::{Blank, Finding, Severity, Span, Suggestion};
 use crate::name::Name;
 use crate::records::Domain;
+use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::dmarc::{ReportUri, UriProblem};
 use crate::records::mx::{MxSet, mx_names};
 use crate::records::tags::{TagList, TagProblem};
@@ -111,8 +112,11 @@ impl Check<Domain> for TlsRptCheck {
             return Ok(section);
         };
         let mistaken = MISTAKEN.iter().filter_map(|label| domain.name.below(label).ok());
-        let (txt, mx) = (seen.dns(&at, Kind::Txt), mx_names(domain, seen));
+        let (existence, txt, mx) = (exists(domain, seen), seen.dns(&at, Kind::Txt), mx_names(domain, seen));
         let elsewhere: Vec<_> = mistaken.map(|name| (seen.dns(&name, Kind::Txt), name)).collect();
+        if let Existence::NoSuchName { .. } = existence? {
+            return Ok(absent_with_its_name(ID, TITLE));
+        }
         let (txt, mx) = (txt?, mx?);
         let mut misplaced = Vec::new();
         for (answer, name) in elsewhere {

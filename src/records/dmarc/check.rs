@@ -8,6 +8,7 @@ use crate::check::{Check, Kind, Memo, Seen, Subject, Wait};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
 use crate::records::Domain;
+use crate::records::address::{self, absent_with_its_name, exists};
 use crate::records::dmarc::external::{External, external};
 use crate::records::dmarc::findings;
 use crate::records::dmarc::legacy::{Legacy, legacy};
@@ -16,7 +17,7 @@ use crate::records::dmarc::suggest::{Circumstances, suggest};
 use crate::records::dmarc::uri::ReportUri;
 use crate::records::dmarc::walk::{Discovery, Existence, Role, WalkStep, discover};
 use crate::records::mx::{MxSet, mx_names};
-use crate::report::{Block, Cell, Fact, Link, Posture, Question, RecordBlock, Row, Section, Table, VerdictLine};
+use crate::report::{Block, Cell, Fact, Link, Posture, Question, RecordBlock, Row, Section, State, Table, VerdictLine};
 use crate::untrusted::lossless;
 
 const ID: &str = "dmarc";
@@ -39,7 +40,16 @@ impl Check<Domain> for DmarcCheck {
     }
 
     fn step(&self, domain: &Domain, seen: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
-        look(domain, seen)
+        let (section, existence) = (look(domain, seen), exists(domain, seen));
+        let (mut section, existence) = (section?, existence?);
+        // Of a domain that is not there the address section speaks; a suffix's policy for it is still worth saying.
+        if matches!(existence, address::Existence::NoSuchName { whole_zone: true, .. })
+            && section.state == State::Absent
+        {
+            let nothing = absent_with_its_name(ID, TITLE);
+            section = Section { facts: section.facts, ..nothing };
+        }
+        Ok(section)
     }
 }
 
@@ -171,6 +181,8 @@ fn with_record(found: &Discovery, record: &Dmarc, around: Circumstances) -> Sect
         all.extend(findings::of_policy(found, record, policy));
         all.extend(next_step(found, policy, around));
     }
+    // Where nothing is sent there is nothing to read reports about.
+    all.retain(|finding| !(around.parked && finding.id == "dmarc.no-reports"));
     section.findings.extend(all.into_iter().map(|finding| finding.with_evidence(lookup)));
     section
 }
@@ -200,7 +212,7 @@ fn next_step(found: &Discovery, policy: Policy, around: Circumstances) -> Option
 
 fn absent(found: &Discovery) -> Section {
     let mut section = Section::new(ID, TITLE);
-    section.state = crate::report::State::Absent;
+    section.state = State::Absent;
     section.headline = "none".into();
     let asked: Vec<String> = found.walk.iter().map(|step| format!("_dmarc.{}", step.name)).collect();
     section.findings.push(

@@ -304,3 +304,13 @@ fn mxray_dmarc_gives_the_same_section_under_its_own_kind() {
     assert_eq!(AuthorDomain::KIND, "dmarc");
     assert_eq!(author.verdict(&[own])[0].answer, "hard: failing mail is asked into quarantine");
 }
+
+#[test]
+fn of_a_domain_that_does_not_exist_nothing_is_said_here() {
+    let section = look("example.com", "example.net A 192.0.2.1");
+    assert_eq!((section.state, section.findings.len(), section.suggestions.len()), (State::Absent, 0, 0));
+    assert_eq!(section.facts.get("policy").unwrap(), &serde_json::Value::Null);
+    let below =
+        look("gone.example.com", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\nexample.com A 192.0.2.1");
+    assert_eq!(below.facts.get("effective_policy").unwrap(), "reject", "np speaks of names that do not exist");
+}

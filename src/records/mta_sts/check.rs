@@ -7,6 +7,7 @@ use crate::check::{Dns, HttpsRules};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
 use crate::records::Domain;
+use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::mta_sts::fetch::{Fetched, judge};
 use crate::records::mta_sts::policy::{PolicyProblemKind, StsMode, StsPolicy, duration};
 use crate::records::mta_sts::record::{RecordProblem, StsRecord, is_near_miss};
@@ -68,13 +69,17 @@ impl Check<Domain> for MtaStsCheck {
             section.headline = "none".into();
             return Ok(section);
         };
-        let (txt, file, mx, a, aaaa) = (
+        let (existence, txt, file, mx, a, aaaa) = (
+            exists(domain, seen),
             seen.dns(&at, Kind::Txt),
             seen.https(&url, HttpsRules::MtaSts),
             mx_names(domain, seen),
             seen.dns(&host, Kind::A),
             seen.dns(&host, Kind::Aaaa),
         );
+        if let Existence::NoSuchName { .. } = existence? {
+            return Ok(absent_with_its_name(ID, TITLE));
+        }
         let (txt, file, mx, a, aaaa) = (txt?, file?, mx?, a?, aaaa?);
         let fetched = judge(host.as_str(), &file);
         let look = Looked { domain, at, host, url, txt, file: file.id, mx, a, aaaa };

@@ -44,7 +44,7 @@ fn ids(section: &Section) -> Vec<&'static str> {
 #[test]
 fn record_policy_mx_and_host_are_asked_in_one_round() {
     let settled = settle(World::parse(DNS).unwrap().with_file(URL, FILE));
-    assert_eq!((settled.depth, settled.asked.len()), (1, 5));
+    assert_eq!((settled.depth, settled.asked.len()), (1, 6));
     assert_eq!((settled.section.state, ids(&settled.section)), (State::Ok, vec![]));
     assert!(settled.section.suggestions.is_empty());
     assert_eq!(settled.section.posture[0].answer, "hard: MTA-STS enforces verified TLS");
@@ -235,10 +235,8 @@ fn a_failed_lookup_of_the_record_is_unknown_and_never_absent() {
 
 #[test]
 fn a_failed_lookup_of_the_mx_leaves_the_coverage_open() {
-    let dns = format!(
-        "_mta-sts.example.com TXT \"v=STSv1; id=1;\"\nmta-sts.example.com A 192.0.2.80\nexample.com MX !timeout"
-    );
-    let section = with(&dns, FILE);
+    let dns = "_mta-sts.example.com TXT \"v=STSv1; id=1;\"\nmta-sts.example.com A 192.0.2.80\nexample.com MX !timeout";
+    let section = with(dns, FILE);
     assert_eq!(severity(&section, "mta-sts.mx-unknown"), Some(Severity::Warning));
     assert_eq!(section.facts.get("mx_covered").unwrap(), &serde_json::Value::Null);
     assert!(section.suggestions.is_empty());
@@ -266,4 +264,10 @@ fn a_domain_that_takes_no_mail_needs_none() {
     assert_eq!((section.state, ids(&section)), (State::Absent, vec!["mta-sts.absent"]));
     assert!(section.suggestions.is_empty());
     assert_eq!(section.posture[0].answer, "no: the domain takes no mail");
+}
+
+#[test]
+fn of_a_name_that_does_not_exist_nothing_is_said_here() {
+    let section = settle(World::parse("example.net A 192.0.2.1").unwrap()).section;
+    assert_eq!((section.state, section.findings.len(), section.suggestions.len()), (State::Absent, 0, 0));
 }

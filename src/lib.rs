@@ -43,4 +43,5 @@ pub mod name;
 pub mod records;
 pub mod report;
 pub mod smtp;
+pub mod tui;
 pub mod untrusted;

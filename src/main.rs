@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use mxray::cli::{self, Request};
+use mxray::cli::{self, Failure, Request, Screen};
+use mxray::config::Settings;
+use mxray::lab::Lab;
+use mxray::tui::{self, Ended, Options, Prepared};
 
 fn main() -> ExitCode {
     // rustls has no provider of its own here (ring is the one that we link), and reqwest panics without one.
@@ -10,7 +13,47 @@ fn main() -> ExitCode {
     match cli::read(std::env::args_os()) {
         Ok(Request::Print(text)) => cli::print(&text),
         Ok(Request::Reports(reports)) => cli::run(*reports),
-        Ok(Request::Screen(_)) => ExitCode::SUCCESS,
+        Ok(Request::Screen(screen)) => show(*screen),
         Err(failure) => failure.end(),
     }
+}
+
+/// Opens the terminal program.
+fn show(screen: Screen) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::Job(format!("no threads can be started: {error}")).end(),
+    };
+    let ended = runtime.block_on(tui::run(options(screen)));
+    // What is still under way is nobody's any more.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ended::Quit) => ExitCode::SUCCESS,
+        Ok(Ended::Signal(number)) => ExitCode::from(u8::try_from(128 + number).unwrap_or(128)),
+        Err(error) => Failure::Job(error.to_string()).end(),
+    }
+}
+
+fn options(screen: Screen) -> Options {
+    let mut options = Options::new(screen.settings.clone());
+    options.target = screen.target;
+    options.message = screen.message;
+    options.selectors = screen.selectors;
+    options.only = screen.only;
+    if let Some(name) = &screen.theme {
+        options.theme = options.theme.named(name);
+    }
+    if screen.demo {
+        options.offers =
+            Lab::targets().iter().map(|target| (target.domain.to_owned(), target.about.to_owned())).collect();
+        let own = screen.settings;
+        options.prepare = Box::pin(async move {
+            let lab = Lab::start().await.map_err(|error| error.to_string())?;
+            // The demo world's servers and certificates, with the person's patience and clock.
+            let settings =
+                Settings { timeout: own.timeout, now: own.now, concurrency: own.concurrency, ..lab.settings() };
+            Ok(Prepared { settings, keep: Box::new(lab) })
+        });
+    }
+    options
 }

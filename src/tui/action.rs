@@ -1,0 +1,130 @@
+//! What a key means once the keymap has read it, and what comes back from a question on the line.
+
+use std::sync::Arc;
+
+use crate::report::Link;
+use crate::tui::state::Purpose;
+use crate::tui::viewer::Wanted;
+
+/// Which pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PaneId {
+    /// A domain's records.
+    Domain,
+    /// A pasted message.
+    Message,
+    /// An SMTP dialogue.
+    Smtp,
+    /// Everything that was asked.
+    Lookups,
+}
+
+impl PaneId {
+    /// All, in the order of their keys.
+    pub const ALL: [PaneId; 4] = [PaneId::Domain, PaneId::Message, PaneId::Smtp, PaneId::Lookups];
+
+    /// The place in [`PaneId::ALL`].
+    pub fn index(self) -> usize {
+        match self {
+            PaneId::Domain => 0,
+            PaneId::Message => 1,
+            PaneId::Smtp => 2,
+            PaneId::Lookups => 3,
+        }
+    }
+}
+
+/// One thing that a person can tell the program to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Show a pane.
+    Show(PaneId),
+    /// Open the line.
+    OpenLine,
+    /// Show the keys.
+    Help,
+    /// Leave.
+    Quit,
+    /// Back out of one thing.
+    Back,
+    /// Draw everything anew.
+    Redraw,
+    /// One row up.
+    Up,
+    /// One row down.
+    Down,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// To the first row.
+    Top,
+    /// To the last row.
+    Bottom,
+    /// To the list at the left.
+    Left,
+    /// To the details at the right.
+    Right,
+    /// Open, follow, or show the evidence.
+    Enter,
+    /// Open or close a tree node.
+    Fold,
+    /// To the next finding or suggestion, section after section.
+    NextFinding,
+    /// To the one before.
+    PreviousFinding,
+    /// To what was looked at before.
+    HistoryBack,
+    /// And forward again.
+    HistoryForward,
+    /// Find text.
+    Search,
+    /// Copy the value.
+    CopyValue,
+    /// Copy the name.
+    CopyName,
+    /// Choose another form to copy.
+    CopyForms,
+    /// Copy all suggestions as a zone snippet.
+    CopyZone,
+    /// Ask everything again, past the cache.
+    AskAgain,
+    /// Ask other name servers.
+    Servers,
+    /// Try a selector.
+    Selector,
+    /// Stop the job.
+    Stop,
+    /// Open a message file.
+    OpenFile,
+    /// Raw, laid open, signed by each signature.
+    CycleSource,
+    /// Move the border hop.
+    Border,
+    /// Say the envelope.
+    Envelope,
+    /// Keep the message offline, or not.
+    Offline,
+    /// Ask what the message needs.
+    Ask,
+    /// Columns to the left.
+    ScrollLeft,
+    /// Columns to the right.
+    ScrollRight,
+    /// The lookups of the next job.
+    NextJob,
+    /// Save what is shown.
+    Save,
+    /// Copy this.
+    Copy(Wanted),
+    /// Look at this message: its bytes and where they came from.
+    Load(Arc<[u8]>, String),
+    /// Follow a link.
+    Follow(Link),
+    /// A question on the line was answered.
+    Answered(Purpose, String),
+    /// Show the section or row that was clicked: column and row in the body.
+    Click(u16, u16),
+    /// The wheel: rows down (negative: up).
+    Wheel(i32),
+}

@@ -1,0 +1,326 @@
+//! The blocks of a section as rows: records with their spans explained, facts, trees that fold, tables, prose.
+
+use super::source::LineIndex;
+use super::wrap::{columns, cut, fit};
+use super::{Builder, Piece, Target};
+use crate::finding::{Finding, Severity};
+use crate::report::{Block, Cell, Fact, Link, Mark, RecordBlock, Section, Table, TreeNode};
+use crate::tui::theme::Look;
+use crate::untrusted::visible;
+
+/// Trees with more nodes than this open two levels only.
+const OPEN_NODES: usize = 60;
+/// A record's content is explained part by part; a part longer than this is cut in the explanation (it stands above).
+const PART_COLUMNS: usize = 30;
+
+impl Builder<'_> {
+    pub(super) fn block(&mut self, section: &Section, at: usize, block: &Block) {
+        match block {
+            Block::Record(record) => {
+                let nth = section.blocks.iter().take(at).filter(|block| matches!(block, Block::Record(_))).count();
+                self.record(record, &spans_of(&section.findings, nth));
+            }
+            Block::Facts(facts) => self.facts(facts),
+            Block::Tree(nodes) => {
+                self.blank();
+                let open = nodes.iter().map(count).sum::<usize>() <= OPEN_NODES;
+                for (nth, node) in nodes.iter().enumerate() {
+                    self.node(node, &format!("{at}/{nth}"), &mut Vec::new(), open, nth + 1 == nodes.len());
+                }
+            }
+            Block::Table(table) => {
+                self.blank();
+                self.table(table);
+            }
+            Block::Prose { title, text } => {
+                self.heading(title, "");
+                for paragraph in text {
+                    self.flow(vec![Piece::new("  ", Look::Plain), Piece::new(paragraph, Look::Plain)], 2);
+                }
+            }
+            Block::Source { title, text, marks } => {
+                let marked = marks.iter().filter(|mark| mark.severity > Severity::Ok).count();
+                let note = if marked == 0 { String::new() } else { format!("{marked} marked parts") };
+                self.heading(title, &format!("{} bytes  {note}", text.len()));
+                self.source(at, LineIndex::new(text));
+            }
+        }
+    }
+
+    fn record(&mut self, record: &RecordBlock, spans: &[(usize, usize, Severity)]) {
+        self.blank();
+        self.begin(Target::Record {
+            value: record.text.clone(),
+            host: record.host.clone(),
+            name: record.name.clone(),
+            rr_type: record.rr_type.clone(),
+            ttl: record.ttl,
+            lookup: record.lookup,
+        });
+        let mut head =
+            vec![Piece::new(format!("{:<5} ", record.rr_type), Look::Strong), Piece::new(&record.host, Look::Strong)];
+        if record.host == "@" {
+            head.push(Piece::new(format!(" ({})", record.name), Look::Dim));
+        }
+        if let Some(priority) = record.priority {
+            head.push(Piece::new(format!("   priority {priority}"), Look::Plain));
+        }
+        if let Some(ttl) = record.ttl {
+            head.push(Piece::new(format!("   TTL {}", duration(ttl)), Look::Dim));
+        }
+        if let Some(lookup) = record.lookup {
+            head.push(Piece::new(format!("   lookup #{}", lookup.0), Look::Dim));
+        }
+        self.flow(head, 6);
+        for line in painted(record, spans) {
+            self.flow(line, 2);
+        }
+        let explained: Vec<&Mark> = record.marks.iter().filter(|mark| !mark.note.is_empty()).collect();
+        let part = |mark: &Mark| cut(&visible(mark.span.of_str(&record.text).unwrap_or("").trim()), PART_COLUMNS);
+        let widest = explained.iter().map(|mark| columns(&part(mark))).max().unwrap_or(0);
+        let column = widest.min(self.width() / 3).max(4);
+        for mark in explained {
+            let mut pieces = vec![Piece::new(format!("    {}  ", fit(&part(mark), column)), Look::Dim)];
+            if mark.severity > Severity::Ok {
+                pieces.push(Piece::new(format!("{} ", self.severity_word(mark.severity)), mark.severity.into()));
+            }
+            pieces.push(Piece::new(&mark.note, Look::Plain));
+            self.flow(pieces, column + 6);
+        }
+        self.end();
+    }
+
+    fn facts(&mut self, facts: &[Fact]) {
+        self.blank();
+        let widest = facts.iter().map(|fact| columns(&fact.label)).max().unwrap_or(0).min(self.width() / 3).max(4);
+        for fact in facts {
+            self.begin_line(&fact.value.text, links_of([&fact.value]));
+            let label = Piece::new(format!("{}  ", fit(&visible(&fact.label), widest)), Look::Dim);
+            let mut pieces = vec![label];
+            pieces.extend(self.cell(&fact.value));
+            self.flow(pieces, widest + 2);
+            self.end();
+        }
+    }
+
+    fn begin_line(&mut self, text: &str, links: Vec<(String, Link)>) {
+        self.begin(Target::Line { text: text.to_owned(), links });
+    }
+
+    fn node(&mut self, node: &TreeNode, key: &str, walls: &mut Vec<bool>, open: bool, last: bool) {
+        let ascii = self.layout.theme.ascii;
+        let mut lead = String::new();
+        for wall in walls.iter() {
+            lead.push_str(match (wall, ascii) {
+                (true, false) => "│ ",
+                (true, true) => "| ",
+                (false, _) => "  ",
+            });
+        }
+        let by_default = open || walls.len() < 2;
+        let is_open = by_default != self.layout.toggled.contains(key);
+        let sign = match (node.children.is_empty(), is_open, ascii) {
+            (true, _, false) if last => "└ ",
+            (true, _, false) => "├ ",
+            (true, _, true) => "- ",
+            (false, true, false) => "▾ ",
+            (false, true, true) => "v ",
+            (false, false, false) => "▸ ",
+            (false, false, true) => "> ",
+        };
+        let links = links_of([&node.text]);
+        if node.children.is_empty() {
+            self.begin_line(&node.text.text, links);
+        } else {
+            self.begin(Target::Fold { key: key.to_owned(), text: node.text.text.clone(), links });
+        }
+        let mut pieces = vec![Piece::new(&lead, Look::Dim), Piece::new(sign, Look::Dim)];
+        pieces.extend(self.cell(&node.text));
+        if !node.children.is_empty() && !is_open {
+            pieces.push(Piece::new(format!("  (+{})", count(node) - 1), Look::Dim));
+        }
+        let right = visible(&node.right).into_owned();
+        let used: usize = pieces.iter().map(|piece| columns(&piece.text)).sum();
+        if !right.is_empty() {
+            let room = self.width().saturating_sub(used + columns(&right));
+            let gap = if room >= 2 { room } else { 2 };
+            pieces.push(Piece::new(" ".repeat(gap), Look::Plain));
+            pieces.push(Piece::new(right, Look::Dim));
+        }
+        self.flow(pieces, columns(&lead) + 4);
+        self.end();
+        if is_open {
+            walls.push(!last);
+            for (nth, child) in node.children.iter().enumerate() {
+                let last = nth + 1 == node.children.len();
+                self.node(child, &format!("{key}/{nth}"), walls, open, last);
+            }
+            walls.pop();
+        }
+    }
+
+    /// A table; columns share the width by need, and a table that cannot fit stands as a list of labelled values.
+    pub(super) fn table(&mut self, table: &Table) {
+        let width = self.width();
+        let count = table.columns.len();
+        let mut widths: Vec<usize> = table.columns.iter().map(|title| columns(title)).collect();
+        for row in &table.rows {
+            for (cell, widest) in row.cells.iter().zip(widths.iter_mut()) {
+                *widest = (*widest).max(columns(&visible(&cell.text)) + judged_columns(cell));
+            }
+        }
+        let gaps = count.saturating_sub(1) * 2;
+        if widths.iter().sum::<usize>() + gaps > width {
+            let fair = width.saturating_sub(gaps) / count.max(1);
+            if fair < 7 {
+                return self.table_as_list(table);
+            }
+            share(&mut widths, width - gaps);
+        }
+        let heads = table.columns.iter().zip(&widths).map(|(title, width)| fit(&visible(title), *width));
+        self.row(vec![Piece::new(heads.collect::<Vec<_>>().join("  "), Look::Dim)]);
+        for row in &table.rows {
+            self.begin_row(row);
+            let cells: Vec<Vec<Vec<Piece>>> = row
+                .cells
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| super::wrap::wrap(self.cell(cell), *width, 0))
+                .collect();
+            let tall = cells.iter().map(Vec::len).max().unwrap_or(1);
+            for line in 0..tall {
+                let mut pieces = Vec::new();
+                for (cell, width) in cells.iter().zip(&widths) {
+                    let part = cell.get(line).cloned().unwrap_or_default();
+                    let used: usize = part.iter().map(|piece| columns(&piece.text)).sum();
+                    pieces.extend(part);
+                    pieces.push(Piece::new(" ".repeat(width.saturating_sub(used) + 2), Look::Plain));
+                }
+                pieces.pop();
+                self.row(pieces);
+            }
+            self.end();
+        }
+    }
+
+    fn table_as_list(&mut self, table: &Table) {
+        for row in &table.rows {
+            self.begin_row(row);
+            for (nth, (title, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
+                let label = if nth == 0 { String::new() } else { format!("  {}: ", visible(title).to_lowercase()) };
+                let mut pieces = vec![Piece::new(label, Look::Dim)];
+                pieces.extend(self.cell(cell));
+                self.flow(pieces, 4);
+            }
+            self.end();
+        }
+    }
+
+    fn begin_row(&mut self, row: &crate::report::Row) {
+        let mut links = links_of(&row.cells);
+        if let Some(section) = row.section {
+            links.insert(0, (format!("section {section}"), Link::Section(section)));
+        }
+        let text: Vec<&str> = row.cells.iter().map(|cell| cell.text.as_str()).collect();
+        self.begin_line(&text.join("  "), links);
+    }
+
+    fn cell(&self, cell: &Cell) -> Vec<Piece> {
+        let look = match (cell.dim, cell.severity, &cell.link) {
+            (true, ..) => Look::Dim,
+            (false, Severity::Ok, Some(_)) => Look::Link,
+            (false, Severity::Ok, None) => Look::Plain,
+            (false, severity, _) => severity.into(),
+        };
+        let mut pieces = Vec::new();
+        if cell.severity >= Severity::Warning {
+            pieces.push(Piece::new(format!("{} ", self.layout.theme.severity_glyph(cell.severity)), look));
+        }
+        pieces.push(Piece::new(&cell.text, look));
+        pieces
+    }
+
+    pub(super) fn severity_word(&self, severity: Severity) -> String {
+        format!("{} {}", self.layout.theme.severity_glyph(severity), severity.word())
+    }
+}
+
+fn judged_columns(cell: &Cell) -> usize {
+    if cell.severity >= Severity::Warning { 2 } else { 0 }
+}
+
+/// Takes columns from the widest until all fit.
+fn share(widths: &mut [usize], room: usize) {
+    while widths.iter().sum::<usize>() > room {
+        let Some(widest) = widths.iter_mut().max() else { return };
+        if *widest <= 4 {
+            return;
+        }
+        *widest -= 1;
+    }
+}
+
+fn count(node: &TreeNode) -> usize {
+    1 + node.children.iter().map(count).sum::<usize>()
+}
+
+/// Where Enter could go from these cells.
+fn links_of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Vec<(String, Link)> {
+    cells.into_iter().filter_map(|cell| cell.link.clone().map(|link| (cell.text.clone(), link))).collect()
+}
+
+/// The spans that findings have in the section's record numbered `nth`.
+fn spans_of(findings: &[Finding], nth: usize) -> Vec<(usize, usize, Severity)> {
+    findings
+        .iter()
+        .filter(|finding| finding.record == nth && finding.severity > Severity::Ok)
+        .filter_map(|finding| finding.span.map(|span| (span.start, span.end, finding.severity)))
+        .collect()
+}
+
+/// The content line by line (a policy file has several), every explained part underlined, findings in their colour.
+fn painted(record: &RecordBlock, spans: &[(usize, usize, Severity)]) -> Vec<Vec<Piece>> {
+    let text = record.text.as_str();
+    let mut cuts: Vec<usize> = vec![0, text.len()];
+    cuts.extend(record.marks.iter().flat_map(|mark| [mark.span.start, mark.span.end]));
+    cuts.extend(spans.iter().flat_map(|(start, end, _)| [*start, *end]));
+    cuts.retain(|cut| text.is_char_boundary(*cut));
+    cuts.sort_unstable();
+    cuts.dedup();
+    let mut lines = vec![vec![Piece::new("  ", Look::Plain)]];
+    for pair in cuts.windows(2) {
+        let &[start, end] = pair else { continue };
+        let Some(part) = text.get(start..end) else { continue };
+        let covers = |from: usize, to: usize| from <= start && end <= to;
+        let found = spans.iter().filter(|(from, to, _)| covers(*from, *to)).map(|(.., severity)| *severity);
+        let marked =
+            record.marks.iter().filter(|mark| covers(mark.span.start, mark.span.end)).map(|mark| mark.severity);
+        let look = match found.chain(marked).max() {
+            None => Look::Plain,
+            Some(severity) => Look::Marked(severity),
+        };
+        for (nth, line) in part.split('\n').enumerate() {
+            if nth > 0 {
+                lines.push(vec![Piece::new("  ", Look::Plain)]);
+            }
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            if let Some(last) = lines.last_mut().filter(|_| !line.is_empty()) {
+                last.push(Piece::new(line, look));
+            }
+        }
+    }
+    while lines.len() > 1 && lines.last().is_some_and(|line| line.len() == 1) {
+        lines.pop();
+    }
+    lines
+}
+
+/// Seconds as people say them, the number itself kept.
+pub(super) fn duration(seconds: u32) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{seconds} ({} min)", seconds / 60),
+        7200..=172_799 => format!("{seconds} ({} h)", seconds / 3600),
+        _ => format!("{seconds} ({} days)", seconds / 86400),
+    }
+}

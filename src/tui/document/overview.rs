@@ -1,0 +1,105 @@
+//! The first page of a report: what to do first, over all sections, worst first; then the table; then what to publish, in
+//! order.
+
+use super::{Builder, Document, Layout, Piece, Target};
+use crate::finding::{Severity, Suggestion};
+use crate::report::{Link, Section, Table, VerdictLine};
+use crate::tui::theme::Look;
+
+/// Lays the overview out, from the sections that are there.
+pub fn overview<'a>(
+    sections: impl Iterator<Item = &'a Section> + Clone,
+    verdict: &[VerdictLine],
+    summary: Option<&Table>,
+    finished: bool,
+    layout: &Layout<'_>,
+) -> Document {
+    let mut out = Builder::new(layout);
+    out.flow(vec![Piece::new(if finished { "Overview" } else { "Overview so far" }, Look::Strong)], 0);
+    out.verdict(verdict);
+    if let Some(table) = summary {
+        out.blank();
+        out.table(table);
+    }
+    out.worst_first(sections.clone(), finished);
+    out.steps(sections);
+    out.finish()
+}
+
+impl Builder<'_> {
+    fn verdict(&mut self, verdict: &[VerdictLine]) {
+        self.blank();
+        for line in verdict {
+            let links = line.section.map(|id| (id.to_owned(), Link::Section(id)));
+            self.begin(Target::Line {
+                text: format!("{} {}", line.question, line.answer),
+                links: links.into_iter().collect(),
+            });
+            self.flow(
+                vec![
+                    Piece::new(format!("{}  ", line.question), Look::Dim),
+                    Piece::new(&line.answer, line.severity.into()),
+                ],
+                2,
+            );
+            self.end();
+        }
+    }
+
+    fn worst_first<'a>(&mut self, sections: impl Iterator<Item = &'a Section>, finished: bool) {
+        let mut all: Vec<(&Section, &crate::finding::Finding)> = sections
+            .flat_map(|section| section.findings.iter().map(move |finding| (section, finding)))
+            .filter(|(_, finding)| finding.severity >= Severity::Warning)
+            .collect();
+        all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
+        let note = if all.is_empty() { String::new() } else { format!("{} findings", all.len()) };
+        self.heading("worst first", &note);
+        for (section, finding) in &all {
+            self.begin(Target::Line {
+                text: finding.text.clone(),
+                links: vec![(section.title.to_owned(), Link::Section(section.id))],
+            });
+            let word =
+                format!("{} {:<5} ", self.layout.theme.severity_glyph(finding.severity), finding.severity.word());
+            self.flow(
+                vec![
+                    Piece::new(word, finding.severity.into()),
+                    Piece::new(format!("{}: ", section.title), Look::Strong),
+                    Piece::new(&finding.text, Look::Plain),
+                ],
+                8,
+            );
+            self.end();
+        }
+        if all.is_empty() {
+            let text = if finished { "No warnings and no errors." } else { "Nothing so far." };
+            self.flow(vec![Piece::new("  ", Look::Plain), Piece::new(text, Look::Ok)], 2);
+        }
+    }
+
+    fn steps<'a>(&mut self, sections: impl Iterator<Item = &'a Section>) {
+        let mut all: Vec<(&Section, &Suggestion)> = sections
+            .flat_map(|section| section.suggestions.iter().map(move |suggestion| (section, suggestion)))
+            .collect();
+        if all.is_empty() {
+            return;
+        }
+        all.sort_by_key(|(_, suggestion)| suggestion.step);
+        self.heading("what to publish", "in this order; Z copies all as a zone snippet");
+        for (nth, (section, suggestion)) in all.iter().enumerate() {
+            self.begin(Target::Line {
+                text: suggestion.value.clone(),
+                links: vec![(section.title.to_owned(), Link::Section(section.id))],
+            });
+            self.flow(
+                vec![
+                    Piece::new(format!("{:>2}  ", nth + 1), Look::Dim),
+                    Piece::new(format!("{} {}  ", suggestion.rr_type, suggestion.host), Look::Strong),
+                    Piece::new(&suggestion.why, Look::Plain),
+                ],
+                4,
+            );
+            self.end();
+        }
+    }
+}

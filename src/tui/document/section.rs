@@ -1,0 +1,213 @@
+//! One section in reading order: its state, what is wrong, what is published, what else there is to say, what would be
+//! better, how to set it up. And the evidence behind one of its findings.
+
+use super::wrap::columns;
+use super::{Builder, Document, Layout, Piece, Target, blocks::duration, fill};
+use crate::finding::{Finding, Severity, Suggestion, SuggestionKind};
+use crate::report::{Block, Lookup, Section};
+use crate::tui::theme::Look;
+
+/// Lays a section out.
+pub fn section(section: &Section, layout: &Layout<'_>) -> Document {
+    let mut out = Builder::new(layout);
+    let theme = layout.theme;
+    out.flow(
+        vec![
+            Piece::new(section.title, Look::Strong),
+            Piece::new("  ", Look::Plain),
+            Piece::new(format!("{} {}", theme.state_glyph(section.state), section.state.word()), section.state.into()),
+            Piece::new(
+                if section.headline == section.state.word() {
+                    String::new()
+                } else {
+                    format!("  {}", section.headline)
+                },
+                Look::Plain,
+            ),
+        ],
+        2,
+    );
+    let findings = || section.findings.iter().enumerate();
+    for (index, finding) in findings().filter(|(_, finding)| finding.severity >= Severity::Warning) {
+        out.finding(section.id, index, finding);
+    }
+    let prose = |block: &Block| matches!(block, Block::Prose { .. });
+    let blocks = || section.blocks.iter().enumerate();
+    for (at, block) in blocks().filter(|(_, block)| !prose(block) && !matches!(block, Block::Source { .. })) {
+        out.block(section, at, block);
+    }
+    for (index, finding) in findings().filter(|(_, finding)| finding.severity < Severity::Warning) {
+        out.finding(section.id, index, finding);
+    }
+    for (index, suggestion) in section.suggestions.iter().enumerate() {
+        out.suggestion(section.id, (index, section.suggestions.len()), suggestion);
+    }
+    for (at, block) in blocks().filter(|(_, block)| prose(block)) {
+        out.block(section, at, block);
+    }
+    for (at, block) in blocks().filter(|(_, block)| matches!(block, Block::Source { .. })) {
+        out.block(section, at, block);
+    }
+    out.finish()
+}
+
+/// What a finding stands on: the rule, the bytes, the lookups.
+pub fn evidence<'a>(
+    section: &Section,
+    finding: &Finding,
+    lookup: impl Fn(crate::report::LookupId) -> Option<&'a Lookup>,
+    layout: &Layout<'_>,
+) -> Document {
+    let mut out = Builder::new(layout);
+    out.flow(
+        vec![
+            Piece::new(format!("{}  ", out.severity_word(finding.severity)), finding.severity.into()),
+            Piece::new(&finding.text, Look::Plain),
+        ],
+        2,
+    );
+    if let Some(fix) = &finding.fix {
+        out.flow(vec![Piece::new("  do   ", Look::Dim), Piece::new(fix, Look::Plain)], 7);
+    }
+    out.heading("rule", "");
+    let rule = if finding.reference.is_empty() { "ours: no standard says it" } else { finding.reference };
+    out.flow(vec![Piece::new("  ", Look::Plain), Piece::new(rule, Look::Plain)], 2);
+    out.flow(vec![Piece::new(format!("  finding {}", finding.id), Look::Dim)], 2);
+    if let Some(span) = finding.span {
+        let records = section.blocks.iter().filter_map(|block| match block {
+            Block::Record(record) => Some(record),
+            _ => None,
+        });
+        if let Some(record) = records.into_iter().nth(finding.record) {
+            out.heading("bytes", &format!("{} to {} of {}", span.start, span.end, record.name));
+            let part = span.of_str(&record.text).unwrap_or("");
+            out.flow(vec![Piece::new("  ", Look::Plain), Piece::new(part, Look::Marked(finding.severity))], 2);
+        }
+    }
+    let (title, ids) = if finding.evidence.is_empty() {
+        ("lookups that this section read", &section.evidence)
+    } else {
+        ("lookups that show it", &finding.evidence)
+    };
+    out.heading(title, &ids.len().to_string());
+    for id in ids {
+        match lookup(*id) {
+            Some(lookup) => out.lookup(lookup),
+            None => out.flow(vec![Piece::new(format!("  #{} is not in the log", id.0), Look::Dim)], 2),
+        }
+    }
+    if ids.is_empty() {
+        out.flow(vec![Piece::new("  none: it was judged without a question", Look::Dim)], 2);
+    }
+    out.finish()
+}
+
+impl Builder<'_> {
+    fn finding(&mut self, section: &'static str, index: usize, finding: &Finding) {
+        self.blank();
+        self.begin(Target::Finding { section, index });
+        let word = format!("{}  ", self.severity_word(finding.severity));
+        self.flow(vec![Piece::new(&word, finding.severity.into()), Piece::new(&finding.text, Look::Plain)], 2);
+        if let Some(fix) = &finding.fix {
+            self.flow(vec![Piece::new("  do   ", Look::Strong), Piece::new(fix, Look::Plain)], 7);
+        }
+        let lookups = match finding.evidence.as_slice() {
+            [] => String::new(),
+            [one] => format!("lookup #{}", one.0),
+            many => {
+                let ids: Vec<String> = many.iter().take(4).map(|id| format!("#{}", id.0)).collect();
+                format!("lookups {}{}", ids.join(" "), if many.len() > 4 { " …" } else { "" })
+            }
+        };
+        let rest = [finding.reference, &lookups].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        if !rest.is_empty() {
+            self.flow(vec![Piece::new(format!("  {}", rest.join("   ")), Look::Dim)], 2);
+        }
+        self.end();
+    }
+
+    fn suggestion(&mut self, section: &'static str, (index, of): (usize, usize), suggestion: &Suggestion) {
+        let blanks = self.layout.blanks;
+        let place = if of > 1 { format!("step {}, {} of {of}", suggestion.step, index + 1) } else { String::new() };
+        self.heading("proposed", &place);
+        self.begin(Target::Suggestion { section, index });
+        self.flow(vec![Piece::new("  ", Look::Plain), Piece::new(&suggestion.why, Look::Plain)], 2);
+        let form: [(&str, String); 3] = match suggestion.kind {
+            SuggestionKind::Record => [
+                ("type", suggestion.rr_type.to_owned()),
+                ("host", suggestion.host.clone()),
+                ("TTL", suggestion.ttl.map_or_else(|| "Auto".to_owned(), duration)),
+            ],
+            SuggestionKind::File => {
+                [("file", suggestion.host.clone()), ("host", suggestion.name.to_string()), ("", String::new())]
+            }
+        };
+        let mut pieces = vec![Piece::new("  ", Look::Plain)];
+        for (label, value) in form.iter().filter(|(label, _)| !label.is_empty()) {
+            pieces.push(Piece::new(format!("{label} "), Look::Dim));
+            pieces.push(Piece::new(format!("{value}   "), Look::Strong));
+        }
+        self.flow(pieces, 4);
+        let proposed = fill(&suggestion.value, blanks);
+        self.diff(suggestion.current.as_deref(), &proposed);
+        for blank in &suggestion.blanks {
+            if !blanks.contains_key(blank.key) {
+                let hole = format!("    {{{}}}  ", blank.key);
+                let hang = columns(&hole);
+                let ask = format!("{} (asked before it is copied)", blank.prompt);
+                self.flow(vec![Piece::new(hole, Look::Warn), Piece::new(ask, Look::Plain)], hang);
+            }
+        }
+        for (label, text) in [("risk", &suggestion.risk), ("undo", &suggestion.undo)] {
+            if !text.is_empty() {
+                self.flow(vec![Piece::new(format!("  {label} "), Look::Dim), Piece::new(text, Look::Plain)], 7);
+            }
+        }
+        self.end();
+    }
+
+    /// Files line by line, records as a whole; what stays stands without a sign.
+    fn diff(&mut self, current: Option<&str>, proposed: &str) {
+        let old: Vec<&str> = current.map(|text| text.lines().collect()).unwrap_or_default();
+        let new: Vec<&str> = proposed.lines().collect();
+        for line in old.iter().filter(|line| !new.contains(line)) {
+            self.flow(vec![Piece::new("  - ", Look::Removed), Piece::new(line, Look::Removed)], 4);
+        }
+        for line in &new {
+            let (sign, look) = if old.contains(line) { ("    ", Look::Plain) } else { ("  + ", Look::Added) };
+            self.flow(vec![Piece::new(sign, look), Piece::new(line, look)], 4);
+        }
+    }
+
+    /// A lookup in words.
+    pub(super) fn lookup(&mut self, lookup: &Lookup) {
+        let outcome = lookup.outcome.unwrap_or("under way");
+        let bad = lookup.outcome.is_some_and(|word| !matches!(word, "answer" | "nodata" | "nxdomain"));
+        self.begin(Target::Line { text: format!("{} {}", lookup.name, lookup.rr_type), links: Vec::new() });
+        self.flow(
+            vec![
+                Piece::new(format!("  #{:<3} ", lookup.id.0), Look::Dim),
+                Piece::new(format!("{} {}", lookup.rr_type, lookup.name), Look::Plain),
+                Piece::new("  ", Look::Plain),
+                Piece::new(outcome, if bad { Look::Unknown } else { Look::Ok }),
+            ],
+            7,
+        );
+        let mut rest = Vec::new();
+        rest.extend(lookup.detail.clone());
+        rest.push(format!("{:.1} ms", lookup.elapsed_ms));
+        if !lookup.via.is_empty() {
+            rest.push(lookup.via.clone());
+        }
+        if lookup.cached {
+            rest.push("from the cache".into());
+        }
+        if lookup.joined {
+            rest.push("joined an equal question".into());
+        }
+        rest.extend(lookup.ttl.map(|ttl| format!("TTL {ttl}")));
+        rest.push(format!("DNSSEC {}", lookup.dnssec));
+        self.flow(vec![Piece::new(format!("       {}", rest.join("   ")), Look::Dim)], 7);
+        self.end();
+    }
+}

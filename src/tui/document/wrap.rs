@@ -1,0 +1,177 @@
+//! Breaking pieces of text over rows: after a blank, a comma or a semicolon where there is one, anywhere where there is not.
+//! Widths are terminal columns, not bytes or characters.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::Piece;
+use crate::tui::theme::Look;
+
+/// The columns that a text takes.
+pub fn columns(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { UnicodeWidthStr::width(text) }
+}
+
+/// `text` cut to `width` columns, with an ellipsis where something is missing.
+pub fn cut(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    if width == 0 {
+        return String::new();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let columns = columns(grapheme);
+        if used + columns + 1 > width {
+            break;
+        }
+        used += columns;
+        out.push_str(grapheme);
+    }
+    out.push('…');
+    out
+}
+
+/// `text` cut or filled with blanks to exactly `width` columns.
+pub fn fit(text: &str, width: usize) -> String {
+    let mut out = cut(text, width);
+    let used = columns(&out);
+    out.extend(std::iter::repeat_n(' ', width.saturating_sub(used)));
+    out
+}
+
+/// The pieces over as many rows as they need, each at most `width` columns; all rows but the first begin with `hang` blanks.
+pub fn wrap(pieces: Vec<Piece>, width: usize, hang: usize) -> Vec<Vec<Piece>> {
+    let hang = if hang * 2 > width { 2.min(width / 4) } else { hang };
+    let mut rows = Rows { width: width.max(1), hang, done: Vec::new(), row: Vec::new(), used: 0, begun: false };
+    for piece in pieces {
+        for word in words(&piece.text) {
+            rows.word(word, piece.look);
+        }
+    }
+    rows.finish()
+}
+
+/// Cuts behind every run of blanks, and behind `,` and `;`, keeping all characters.
+fn words(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest
+            .char_indices()
+            .scan(false, |blank, (at, c)| {
+                let stop = *blank && c != ' ';
+                *blank = c == ' ' || c == ';' || c == ',';
+                Some((at, stop))
+            })
+            .find_map(|(at, stop)| stop.then_some(at))
+            .unwrap_or(rest.len());
+        let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        out.push(word);
+        rest = after;
+    }
+    out
+}
+
+struct Rows {
+    width: usize,
+    hang: usize,
+    done: Vec<Vec<Piece>>,
+    row: Vec<Piece>,
+    used: usize,
+    /// Whether the row holds more than its hanging blanks.
+    begun: bool,
+}
+
+impl Rows {
+    fn word(&mut self, word: &str, look: Look) {
+        let ink = columns(word.trim_end_matches(' '));
+        if self.begun && self.used + ink > self.width && self.hang + ink <= self.width {
+            self.next();
+        }
+        if self.used + ink <= self.width {
+            let whole = columns(word);
+            let room = self.width - self.used;
+            // Blanks at the end of a row fall off.
+            self.push(if whole <= room { word } else { word.trim_end_matches(' ') }, look);
+            return;
+        }
+        for grapheme in word.graphemes(true) {
+            if self.used + columns(grapheme) > self.width && self.begun {
+                self.next();
+            }
+            self.push(grapheme, look);
+        }
+    }
+
+    fn push(&mut self, text: &str, look: Look) {
+        if text.is_empty() {
+            return;
+        }
+        self.used += columns(text);
+        self.begun = true;
+        match self.row.last_mut() {
+            Some(last) if last.look == look => last.text.push_str(text),
+            _ => self.row.push(Piece { text: text.to_owned(), look }),
+        }
+    }
+
+    fn next(&mut self) {
+        self.done.push(std::mem::take(&mut self.row));
+        self.used = self.hang;
+        self.begun = false;
+        if self.hang > 0 {
+            self.row.push(Piece { text: " ".repeat(self.hang), look: Look::Plain });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Vec<Piece>> {
+        if self.begun || self.done.is_empty() {
+            self.done.push(self.row);
+        }
+        self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn texts(rows: Vec<Vec<Piece>>) -> Vec<String> {
+        rows.into_iter().map(|row| row.into_iter().map(|piece| piece.text).collect()).collect()
+    }
+
+    #[test]
+    fn rows_break_at_blanks_and_hang() {
+        let rows = wrap(vec![Piece::new("mail that fails is still delivered", Look::Plain)], 14, 2);
+        assert_eq!(texts(rows), ["mail that ", "  fails is ", "  still ", "  delivered"]);
+    }
+
+    #[test]
+    fn a_word_longer_than_the_row_breaks_anywhere() {
+        assert_eq!(texts(wrap(vec![Piece::new("abcdefghij", Look::Plain)], 4, 0)), ["abcd", "efgh", "ij"]);
+        assert_eq!(texts(wrap(vec![Piece::new("p=AAAA;k=rsa", Look::Plain)], 8, 0)), ["p=AAAA;", "k=rsa"]);
+    }
+
+    #[test]
+    fn wide_characters_count_two_columns() {
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(fit("日本", 6), "日本  ");
+        assert_eq!(cut("plain", 5), "plain");
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_wider_than_asked_and_no_ink_is_lost(text in ".{0,80}", width in 4usize..40, hang in 0usize..6) {
+            let piece = Piece::new(&text, Look::Plain);
+            let ink: String = piece.text.chars().filter(|c| *c != ' ').collect();
+            let rows = texts(wrap(vec![piece], width, hang));
+            prop_assert!(rows.iter().all(|row| columns(row) <= width));
+            let kept: String = rows.concat().chars().filter(|c| *c != ' ').collect();
+            prop_assert_eq!(kept, ink);
+        }
+    }
+}

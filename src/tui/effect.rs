@@ -1,0 +1,42 @@
+//! What the screen wants done outside; `runtime` alone does it.
+
+use crate::config::Upstream;
+use crate::job::{Job, JobId};
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Start a job; what it tells comes back under the id.
+    Start(JobId, Job),
+    /// Stop a job.
+    Cancel(JobId),
+    /// Ask other name servers from now on; none: the system's.
+    Switch(Vec<Upstream>),
+    /// Put a text on the clipboard.
+    Copy {
+        /// What it is, for the person.
+        what: String,
+        /// The text.
+        text: String,
+    },
+    /// Ask the terminal to put a text on its clipboard.
+    CopyByTerminal {
+        /// What it is, for the person.
+        what: String,
+        /// The text.
+        text: String,
+    },
+    /// Read a file.
+    Open(String),
+    /// Write a file, never over another.
+    Save {
+        /// Where.
+        path: String,
+        /// What.
+        text: String,
+    },
+    /// Draw everything anew.
+    Redraw,
+    /// End.
+    Quit,
+}

@@ -1,0 +1,239 @@
+//! One job as the screen sees it: which sections will come, which are there, what was asked. It grows by [`JobEvent`]s and
+//! ends with the report, whose sections then take the place of the ones that arrived.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::check::Transcript;
+use crate::job::{JobEvent, JobId, Task};
+use crate::records;
+use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
+use crate::tui::theme::{Look, Theme};
+
+/// One job and everything it has told.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The job; events of other jobs are dropped.
+    pub id: JobId,
+    /// What is looked at.
+    pub task: Task,
+    /// What is looked at, in words.
+    pub title: String,
+    /// Whether nothing may be sent.
+    pub offline: bool,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The lines above the sections, so far or final.
+    pub verdict: Vec<VerdictLine>,
+    /// The table of the report, so far or final.
+    pub summary: Option<Table>,
+    /// The lookup log.
+    pub lookups: BTreeMap<LookupId, Lookup>,
+    /// Dialogues as they grow, by their lookup.
+    pub dialogues: BTreeMap<LookupId, Arc<Transcript>>,
+    /// Grows with every change of what the overview shows.
+    pub version: u64,
+    order: Vec<Expected>,
+    arrived: HashMap<&'static str, Arc<Section>>,
+    versions: HashMap<&'static str, u64>,
+}
+
+/// A section that will come, in its fixed place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The check's id.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// Questions are under way.
+    Running,
+    /// Everything is there.
+    Finished(Arc<Report>),
+    /// It could not be done: why.
+    Failed(String),
+    /// The person stopped it.
+    Stopped,
+}
+
+/// How a section looks in the list; running, failed and "could not look" are three different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there.
+    Here(State),
+    /// Its questions are under way.
+    Running,
+    /// It never came: the job failed.
+    Failed,
+    /// It never came: the job was stopped, or was not asked to look at it.
+    Skipped,
+}
+
+impl Standing {
+    /// The sign, the word of at most six columns, and what they mean.
+    pub fn show(self, theme: Theme) -> (&'static str, &'static str, Look) {
+        match self {
+            // "could not look" does not fit the column; the headline beside it says it in full.
+            Standing::Here(State::Unknown) => (theme.state_glyph(State::Unknown), "unseen", Look::Unknown),
+            Standing::Here(state) => (theme.state_glyph(state), state.word(), state.into()),
+            Standing::Running => (theme.running_glyph(), "asking", Look::Running),
+            Standing::Failed => (theme.state_glyph(State::Error), "failed", Look::Error),
+            Standing::Skipped => (theme.state_glyph(State::Absent), "not run", Look::Dim),
+        }
+    }
+}
+
+impl Inquiry {
+    /// A job that has just been asked for.
+    pub fn new(id: JobId, task: Task, only: &[String]) -> Inquiry {
+        let mut order = expected(&task);
+        if !only.is_empty() {
+            order.retain(|entry| only.iter().any(|id| id == entry.id));
+        }
+        Inquiry {
+            id,
+            title: title(&task),
+            task,
+            offline: false,
+            stage: Stage::Running,
+            verdict: Vec::new(),
+            summary: None,
+            lookups: BTreeMap::new(),
+            dialogues: BTreeMap::new(),
+            version: 0,
+            order,
+            arrived: HashMap::new(),
+            versions: HashMap::new(),
+        }
+    }
+
+    /// Takes in what the job has told.
+    pub fn take(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Lookup(lookup) => {
+                self.lookups.insert(lookup.id, lookup);
+                return;
+            }
+            JobEvent::Section(section) => {
+                self.expect(section.id, section.title);
+                *self.versions.entry(section.id).or_default() += 1;
+                self.arrived.insert(section.id, section);
+            }
+            JobEvent::Verdict(verdict, summary) => {
+                self.verdict = verdict;
+                self.summary = summary;
+            }
+            JobEvent::Dialogue(lookup, transcript) => {
+                self.dialogues.insert(lookup, transcript);
+            }
+            JobEvent::Finished(report, _) => self.finish(report),
+            JobEvent::Failed(reason) => self.stage = Stage::Failed(reason),
+        }
+        self.version += 1;
+    }
+
+    fn finish(&mut self, report: Arc<Report>) {
+        for section in &report.sections {
+            self.expect(section.id, section.title);
+            if self.arrived.get(section.id).is_none_or(|arrived| arrived.as_ref() != section) {
+                *self.versions.entry(section.id).or_default() += 1;
+            }
+        }
+        self.arrived.clear();
+        self.verdict.clone_from(&report.verdict);
+        self.summary.clone_from(&report.summary);
+        self.lookups = report.lookups.iter().map(|lookup| (lookup.id, lookup.clone())).collect();
+        self.stage = Stage::Finished(report);
+    }
+
+    fn expect(&mut self, id: &'static str, title: &'static str) {
+        if !self.order.iter().any(|entry| entry.id == id) {
+            self.order.push(Expected { id, title });
+        }
+    }
+
+    /// The sections in their fixed order, there or not.
+    pub fn order(&self) -> &[Expected] {
+        &self.order
+    }
+
+    /// A section, if it is there.
+    pub fn section(&self, id: &str) -> Option<&Section> {
+        if let Stage::Finished(report) = &self.stage {
+            return report.sections.iter().find(|section| section.id == id);
+        }
+        self.arrived.get(id).map(Arc::as_ref)
+    }
+
+    /// The sections that are there, in order.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> + Clone {
+        self.order.iter().filter_map(|entry| self.section(entry.id))
+    }
+
+    /// How a section stands.
+    pub fn standing(&self, id: &str) -> Standing {
+        match (self.section(id), &self.stage) {
+            (Some(section), _) => Standing::Here(section.state),
+            (None, Stage::Running) => Standing::Running,
+            (None, Stage::Failed(_)) => Standing::Failed,
+            (None, Stage::Stopped | Stage::Finished(_)) => Standing::Skipped,
+        }
+    }
+
+    /// Grows whenever the section changes.
+    pub fn section_version(&self, id: &str) -> u64 {
+        self.versions.get(id).copied().unwrap_or(0)
+    }
+
+    /// Whether questions are under way.
+    pub fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running)
+    }
+
+    /// The report, once it is there.
+    pub fn report(&self) -> Option<&Arc<Report>> {
+        match &self.stage {
+            Stage::Finished(report) => Some(report),
+            Stage::Running | Stage::Failed(_) | Stage::Stopped => None,
+        }
+    }
+
+    /// How many lookups there are, and how many of them are under way.
+    pub fn lookup_counts(&self) -> (usize, usize) {
+        let open = self.lookups.values().filter(|lookup| lookup.outcome.is_none()).count();
+        (self.lookups.len(), open)
+    }
+}
+
+/// The sections that a task will have, before its first answer.
+fn expected(task: &Task) -> Vec<Expected> {
+    match task {
+        Task::Domain { .. } => {
+            records::ALL.iter().map(|check| Expected { id: check.id(), title: check.title() }).collect()
+        }
+        // A message's and a dialogue's sections are told by their first events, within a millisecond.
+        Task::Message { .. } | Task::Smtp { .. } | Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
+    }
+}
+
+fn title(task: &Task) -> String {
+    match task {
+        Task::Domain { name, .. } | Task::Dmarc { name } => name.to_string(),
+        Task::Spf { domain, .. } => domain.clone(),
+        Task::Message { raw, .. } => format!("message, {}", size(raw.len())),
+        Task::Smtp { target, .. } => target.clone(),
+    }
+}
+
+/// Bytes as people say them.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} bytes"),
+        10_000..=9_999_999 => format!("{} KB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

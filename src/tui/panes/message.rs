@@ -1,0 +1,276 @@
+//! The message pane: a raw email, pasted or opened, laid open and verified again. Nothing is asked before the strip has
+//! said where the questions go, because whoever owns a zone sees who asks: a new message is looked at offline first.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Pane, report_enabled};
+use crate::job::{Envelope, Job, Task};
+use crate::report::Link;
+use crate::tui::action::{Action, PaneId};
+use crate::tui::document::Piece;
+use crate::tui::document::wrap::cut;
+use crate::tui::effect::Effect;
+use crate::tui::inquiry::{Inquiry, size};
+use crate::tui::state::{EngineStage, Purpose, Shared};
+use crate::tui::theme::Look;
+use crate::tui::viewer::{Viewer, pieces};
+use crate::tui::widgets::start;
+
+/// The message pane.
+pub struct MessagePane {
+    viewer: Viewer,
+    message: Option<Message>,
+    /// Whether the person has let a message ask; the next one then asks at once.
+    consent: bool,
+    outer: Vec<(Message, Option<Inquiry>, Viewer)>,
+}
+
+#[derive(Clone)]
+struct Message {
+    raw: Arc<[u8]>,
+    source: String,
+    envelope: Envelope,
+    offline: bool,
+    asked: bool,
+}
+
+impl Default for MessagePane {
+    fn default() -> MessagePane {
+        MessagePane { viewer: Viewer::new(PaneId::Message), message: None, consent: false, outer: Vec::new() }
+    }
+}
+
+impl MessagePane {
+    fn load(&mut self, raw: Arc<[u8]>, source: &str, shared: &mut Shared) -> Vec<Effect> {
+        let asked = self.consent;
+        self.message =
+            Some(Message { raw, source: source.to_owned(), envelope: Envelope::default(), offline: false, asked });
+        self.viewer = Viewer::new(PaneId::Message);
+        self.run(false, shared)
+    }
+
+    fn run(&mut self, fresh: bool, shared: &mut Shared) -> Vec<Effect> {
+        let Some(message) = &self.message else {
+            shared.tell("no message yet: paste one, or open a file (o)");
+            return Vec::new();
+        };
+        let mut job = Job::new(Task::Message { raw: message.raw.clone(), envelope: message.envelope.clone() });
+        job.offline = message.offline || !message.asked;
+        job.fresh = fresh;
+        shared.start(PaneId::Message, job).0
+    }
+
+    fn ask(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        if let Some(message) = &mut self.message {
+            message.offline = false;
+            message.asked = true;
+            self.consent = true;
+        }
+        self.run(false, shared)
+    }
+
+    fn toggle_offline(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let Some(message) = &mut self.message else { return self.run(false, shared) };
+        message.offline = !message.offline;
+        if message.offline {
+            self.consent = false;
+        } else {
+            message.asked = true;
+        }
+        self.run(false, shared)
+    }
+
+    fn inner(&mut self, span: crate::finding::Span, shared: &mut Shared) -> Vec<Effect> {
+        let Some(message) = &self.message else { return Vec::new() };
+        let Some(raw) = span.of(&message.raw) else {
+            shared.warn("the message inside lies outside of what was pasted");
+            return Vec::new();
+        };
+        let source = format!("inside {}", message.source);
+        let raw: Arc<[u8]> = Arc::from(raw);
+        let outer = (message.clone(), shared.place(PaneId::Message, None), self.viewer.clone());
+        self.outer.push(outer);
+        self.load(raw, &source, shared)
+    }
+
+    fn leave(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let Some((message, inquiry, viewer)) = self.outer.pop() else {
+            shared.tell("nothing further back");
+            return Vec::new();
+        };
+        self.message = Some(message);
+        self.viewer = viewer;
+        let now = shared.place(PaneId::Message, inquiry);
+        now.filter(Inquiry::is_running).map(|now| Effect::Cancel(now.id)).into_iter().collect()
+    }
+
+    fn set_border(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        let hop = text.trim();
+        let parsed = if hop.is_empty() { Some(None) } else { hop.parse().ok().filter(|hop| *hop > 0).map(Some) };
+        match (parsed, &mut self.message) {
+            (Some(hop), Some(message)) => {
+                message.envelope.hop = hop;
+                self.run(false, shared)
+            }
+            _ => {
+                shared.warn(format!("{hop}: not the number of a Received line (1 is the topmost)"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn set_envelope(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        let Some(message) = &mut self.message else { return Vec::new() };
+        match envelope(text, message.envelope.hop) {
+            Ok(envelope) => {
+                message.envelope = envelope;
+                self.run(false, shared)
+            }
+            Err(why) => {
+                shared.warn(why);
+                Vec::new()
+            }
+        }
+    }
+
+    fn strip(&self, shared: &Shared) -> Vec<Piece> {
+        let Some(message) = &self.message else { return Vec::new() };
+        let whom = match &shared.engine {
+            EngineStage::Ready => shared.resolver.as_str(),
+            EngineStage::Starting => "the resolver that is being set up",
+            EngineStage::Failed(_) => "nobody: there is no resolver",
+        };
+        let mut row = vec![Piece::new(format!(" {}, {}  ", message.source, size(message.raw.len())), Look::Plain)];
+        if message.offline {
+            row.push(Piece::new("OFFLINE", Look::Warn));
+            row.push(Piece::new("  nothing is asked; verdicts say what they would need (x: go online)", Look::Dim));
+        } else if message.asked {
+            row.push(Piece::new(format!("questions go to {whom}"), Look::Note));
+            row.push(Piece::new("  (x: offline)", Look::Dim));
+        } else {
+            row.push(Piece::new("NOTHING ASKED YET", Look::Warn));
+            row.push(Piece::new(format!("  a: ask {whom}   x: stay offline"), Look::Plain));
+        }
+        row
+    }
+}
+
+/// Reads `IP HELO MAILFROM`, each may be left out from the right, `-` means "as the headers say".
+fn envelope(text: &str, hop: Option<usize>) -> Result<Envelope, String> {
+    let mut words = text.split_whitespace().map(|word| if word == "-" { None } else { Some(word) });
+    let client_ip = match words.next().flatten() {
+        None => None,
+        Some(ip) => Some(ip.parse::<IpAddr>().map_err(|_| format!("{ip}: not an address"))?),
+    };
+    let helo = words.next().flatten().map(str::to_owned);
+    let mail_from = words.next().flatten().map(|from| from.trim_matches(['<', '>']).to_owned());
+    if words.next().is_some() {
+        return Err("three words at most: the client's address, HELO, MAIL FROM".into());
+    }
+    Ok(Envelope { client_ip, helo, mail_from, hop })
+}
+
+fn below_strip(area: Rect) -> Rect {
+    Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+}
+
+impl Pane for MessagePane {
+    fn id(&self) -> PaneId {
+        PaneId::Message
+    }
+
+    fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Vec<Effect> {
+        match action {
+            Action::Load(raw, source) => {
+                self.outer.clear();
+                return self.load(raw.clone(), source, shared);
+            }
+            Action::Ask => return self.ask(shared),
+            Action::Offline => return self.toggle_offline(shared),
+            Action::AskAgain => return self.run(true, shared),
+            Action::Follow(Link::Message(span)) => return self.inner(*span, shared),
+            Action::HistoryBack => return self.leave(shared),
+            Action::Border => {
+                shared.ask(
+                    Purpose::Border,
+                    "border hop",
+                    "number of the Received line that your server wrote; empty: guess",
+                );
+                return Vec::new();
+            }
+            Action::Answered(Purpose::Border, text) => return self.set_border(text, shared),
+            Action::Envelope => {
+                shared.ask(Purpose::Envelope, "envelope", "IP HELO MAILFROM, - for what the headers say");
+                return Vec::new();
+            }
+            Action::Answered(Purpose::Envelope, text) => return self.set_envelope(text, shared),
+            Action::CycleSource => {
+                self.viewer.next_source(shared, below_strip(area));
+                return Vec::new();
+            }
+            _ => {}
+        }
+        self.viewer.update(action, shared, below_strip(area)).unwrap_or_default()
+    }
+
+    fn sync(&mut self, shared: &Shared, area: Rect) {
+        self.viewer.sync(shared, below_strip(area));
+    }
+
+    fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+        if self.message.is_none() {
+            return start::message(shared, area, buffer);
+        }
+        let mut row = self.strip(shared);
+        if area.width < 70
+            && let Some(first) = row.first_mut()
+        {
+            // What may be asked of whom matters more than where the message came from.
+            first.text = format!(" {}  ", cut(first.text.trim(), 12));
+        }
+        pieces(buffer, shared.theme, (area.x, area.y), area.width, &row);
+        self.viewer.view(shared, below_strip(area), buffer);
+    }
+
+    fn enabled(&self, action: &Action, shared: &Shared) -> bool {
+        let some = self.message.is_some();
+        match action {
+            Action::Ask => self.message.as_ref().is_some_and(|message| !message.asked || message.offline),
+            Action::Offline => self.message.as_ref().is_some_and(|message| !message.offline),
+            Action::Border | Action::Envelope | Action::CycleSource => some,
+            Action::HistoryBack => !self.outer.is_empty(),
+            Action::HistoryForward => false,
+            other => report_enabled(other, PaneId::Message, shared),
+        }
+    }
+
+    fn single_link(&self) -> Option<Link> {
+        self.viewer.single_link()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_is_read_word_by_word() {
+        assert_eq!(
+            envelope("192.0.2.1 mx.example <ann@example.org>", Some(2)),
+            Ok(Envelope {
+                client_ip: Some("192.0.2.1".parse().unwrap()),
+                helo: Some("mx.example".into()),
+                mail_from: Some("ann@example.org".into()),
+                hop: Some(2),
+            })
+        );
+        assert_eq!(envelope("- mx.example", None).map(|said| said.helo), Ok(Some("mx.example".into())));
+        assert_eq!(envelope("", None), Ok(Envelope::default()));
+        assert_eq!(envelope("- - <>", None).map(|said| said.mail_from), Ok(Some(String::new())));
+        assert!(envelope("host", None).is_err());
+    }
+}

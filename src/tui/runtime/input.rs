@@ -1,0 +1,100 @@
+//! Reading the terminal. Keys that arrive together are handed on together: whether they are typed ahead or a paste without
+//! brackets is [`crate::tui::update`]'s to say.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use crossterm::event::{Event as Terminal, EventStream, KeyCode, KeyEvent, KeyEventKind};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+
+use crate::tui::event::Event;
+
+/// So many keys at once are a burst: more of it is waited for.
+const BURST: usize = 6;
+/// A pause this long ends a burst, and what follows a bracketed paste within it belongs to the paste (its text held the end
+/// marker).
+const PAUSE: Duration = Duration::from_millis(30);
+/// No burst is longer than the largest paste.
+const MOST_KEYS: usize = 25 * 1024 * 1024;
+
+/// Starts reading. Keys wait in a channel of 256: a person never fills it, a paste is one event.
+pub fn start() -> mpsc::Receiver<Event> {
+    let (sender, receiver) = mpsc::channel(256);
+    tokio::spawn(async move {
+        let mut stream = EventStream::new();
+        let mut next = stream.next().await;
+        while let Some(Ok(event)) = next.take() {
+            let mut left_over = None;
+            let sent = match event {
+                Terminal::Key(key) if key.kind != KeyEventKind::Release => {
+                    let (keys, rest) = together(&mut stream, key).await;
+                    left_over = rest;
+                    match keys.as_slice() {
+                        [one] => sender.send(Event::Key(*one)).await,
+                        _ => sender.send(Event::Keys(keys)).await,
+                    }
+                }
+                Terminal::Paste(mut text) => {
+                    while let Ok(Some(Ok(more))) = tokio::time::timeout(PAUSE, stream.next()).await {
+                        match more {
+                            Terminal::Key(key) => text.extend(character(&key)),
+                            Terminal::Paste(more) => text.push_str(&more),
+                            other => {
+                                left_over = Some(other);
+                                break;
+                            }
+                        }
+                    }
+                    sender.send(Event::Paste(text)).await
+                }
+                Terminal::Mouse(mouse) => sender.send(Event::Mouse(mouse)).await,
+                Terminal::Resize(width, height) => sender.send(Event::Resize(width, height)).await,
+                Terminal::Key(_) | Terminal::FocusGained | Terminal::FocusLost => Ok(()),
+            };
+            if sent.is_err() {
+                return;
+            }
+            next = match left_over {
+                Some(event) => Some(Ok(event)),
+                None => stream.next().await,
+            };
+        }
+    });
+    receiver
+}
+
+/// The key with all that follow it at once.
+async fn together(stream: &mut EventStream, first: KeyEvent) -> (Vec<KeyEvent>, Option<Terminal>) {
+    let mut keys = vec![first];
+    loop {
+        let more = if keys.len() < BURST {
+            // Polled with this task's own waker: the stream wakes the first waker that it sees, so one that does nothing
+            // (`now_or_never`) would lose the next key.
+            match futures::poll!(stream.next()) {
+                Poll::Ready(more) => more,
+                Poll::Pending => return (keys, None),
+            }
+        } else {
+            match tokio::time::timeout(PAUSE, stream.next()).await {
+                Ok(more) => more,
+                Err(_) => return (keys, None),
+            }
+        };
+        match more {
+            Some(Ok(Terminal::Key(key))) if key.kind == KeyEventKind::Release => {}
+            Some(Ok(Terminal::Key(key))) if keys.len() < MOST_KEYS => keys.push(key),
+            Some(Ok(other)) => return (keys, Some(other)),
+            Some(Err(_)) | None => return (keys, None),
+        }
+    }
+}
+
+fn character(key: &KeyEvent) -> Option<char> {
+    match key.code {
+        KeyCode::Char(c) => Some(c),
+        KeyCode::Enter => Some('\r'),
+        KeyCode::Tab => Some('\t'),
+        _ => None,
+    }
+}

@@ -1,0 +1,303 @@
+//! The one impure part of the screen: it reads the terminal, performs effects and draws. Keys have their own bounded
+//! channel and are served first; everything that is ready is taken in, then one frame is drawn. When nothing happens,
+//! nothing runs: no timer, no byte.
+
+mod clipboard;
+mod input;
+mod terminal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::engine::{Engine, Outbox};
+use crate::job::{Job, JobId};
+use crate::tui::effect::Effect;
+use crate::tui::event::{Delivery, Event};
+use crate::tui::state::State;
+use crate::tui::update::{go, settle, start, update};
+use crate::tui::view::view;
+use crate::tui::{Ended, Options, Prepare, TuiError};
+use clipboard::Clipboard;
+use terminal::Screen;
+
+/// What jobs tell is drawn at most so often; keys are drawn at once.
+const FRAME: Duration = Duration::from_millis(16);
+/// A file larger than this is not read: a message of 100 MB is hostile already.
+const LARGEST_FILE: u64 = 256 * 1024 * 1024;
+
+/// Shows the screen until the person quits or a signal ends it. Must run on a multi-threaded tokio runtime, on the
+/// process's main thread; the terminal is as it was when this returns, and after a panic.
+pub async fn run(options: Options) -> Result<Ended, TuiError> {
+    let mut screen = Screen::enter()?;
+    let ended = Runtime::new(options, &screen).run(&mut screen).await;
+    screen.leave();
+    ended
+}
+
+struct Runtime {
+    state: State,
+    engine: Option<Engine>,
+    outbox: Arc<Outbox>,
+    /// Jobs and name servers that were asked for before the engine stood.
+    waiting: Vec<Effect>,
+    /// What effects bring back; 64 are more than a person can start at once.
+    outcomes: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    clipboard: Clipboard,
+    prepare: Option<Prepare>,
+    target: Option<String>,
+    message: Option<Arc<[u8]>>,
+    ended: Option<Ended>,
+}
+
+/// What came out of the preparation.
+type Prepared = Result<(Engine, Box<dyn std::any::Any + Send>), String>;
+
+impl Runtime {
+    fn new(options: Options, screen: &Screen) -> Runtime {
+        let (width, height) = screen.size();
+        let mut state = State::new(options.theme, width, height);
+        state.shared.selectors = options.selectors;
+        state.shared.only = options.only;
+        state.shared.offers = options.offers;
+        Runtime {
+            state,
+            engine: None,
+            outbox: Arc::default(),
+            waiting: Vec::new(),
+            outcomes: mpsc::channel(64),
+            clipboard: Clipboard::default(),
+            prepare: Some(options.prepare),
+            target: options.target,
+            message: options.message,
+            ended: None,
+        }
+    }
+
+    async fn run(mut self, screen: &mut Screen) -> Result<Ended, TuiError> {
+        if self.target.is_none() && self.message.is_none() {
+            start(&mut self.state);
+        }
+        settle(&mut self.state);
+        screen.draw(|frame| view(&self.state, frame))?;
+
+        // Only now, behind the first frame, does anything start that may take time.
+        let mut keys = input::start();
+        let mut signals = terminal::signals()?;
+        let mut broken = terminal::broken();
+        let (ready, mut prepared) = mpsc::channel::<Prepared>(1);
+        if let Some(prepare) = self.prepare.take() {
+            tokio::spawn(async move {
+                let made = match prepare.await {
+                    Ok(prepared) => engine(prepared.settings).map(|engine| (engine, prepared.keep)),
+                    Err(why) => Err(why),
+                };
+                // The receiver is gone only when the screen is.
+                let _ = ready.send(made).await;
+            });
+        }
+        self.first_effects();
+        let mut keep: Option<Box<dyn std::any::Any + Send>> = None;
+        let mut next_frame: Option<Instant> = Some(Instant::now());
+        let mut last_frame = Instant::now();
+        while self.ended.is_none() {
+            let outbox = self.outbox.clone();
+            let frame_at = next_frame.unwrap_or(last_frame);
+            tokio::select! {
+                biased;
+                Some(number) = signals.recv() => {
+                    self.ended = Some(Ended::Signal(number));
+                    break;
+                }
+                key = keys.recv() => match key {
+                    Some(event) => {
+                        self.take(event, screen);
+                        while let Ok(event) = keys.try_recv() {
+                            self.take(event, screen);
+                        }
+                        next_frame = Some(Instant::now());
+                    }
+                    // The terminal is gone.
+                    None => {
+                        self.ended = Some(Ended::Signal(1));
+                        break;
+                    }
+                },
+                () = tokio::time::sleep_until(frame_at), if next_frame.is_some() => {}
+                Some(event) = self.outcomes.1.recv() => {
+                    self.take(event, screen);
+                    next_frame = Some(Instant::now());
+                }
+                Some(made) = prepared.recv() => {
+                    keep = self.prepared(made, screen).or(keep);
+                    next_frame = Some(Instant::now());
+                }
+                Some(what) = broken.recv() => {
+                    self.take(Event::Broke(what), screen);
+                    next_frame = Some(Instant::now());
+                }
+                () = outbox.ready() => {
+                    for (id, event) in outbox.drain() {
+                        self.take(Event::Job(id, event), screen);
+                    }
+                    next_frame = next_frame.or(Some(last_frame + FRAME));
+                }
+            }
+            if next_frame.is_some_and(|at| at <= Instant::now()) && self.ended.is_none() {
+                for (id, event) in self.outbox.drain() {
+                    self.take(Event::Job(id, event), screen);
+                }
+                settle(&mut self.state);
+                screen.draw(|frame| view(&self.state, frame))?;
+                last_frame = Instant::now();
+                next_frame = None;
+            }
+        }
+        drop(keep);
+        Ok(self.ended.unwrap_or(Ended::Quit))
+    }
+
+    fn first_effects(&mut self) {
+        let effects = if let Some(bytes) = self.message.take() {
+            update(&mut self.state, Event::Opened("standard input".into(), Ok(bytes)))
+        } else if let Some(target) = self.target.take() {
+            go(&mut self.state, &target)
+        } else {
+            Vec::new()
+        };
+        for effect in effects {
+            self.outside(effect);
+        }
+    }
+
+    fn take(&mut self, event: Event, screen: &mut Screen) {
+        if let Event::Resize(..) = event {
+            screen.resized();
+        }
+        for effect in update(&mut self.state, event) {
+            self.perform(effect, screen);
+        }
+    }
+
+    fn prepared(&mut self, made: Prepared, screen: &mut Screen) -> Option<Box<dyn std::any::Any + Send>> {
+        match made {
+            Ok((engine, keep)) => {
+                self.outbox = engine.outbox().clone();
+                self.take(Event::Ready(engine.upstream_label()), screen);
+                self.engine = Some(engine);
+                for effect in std::mem::take(&mut self.waiting) {
+                    self.outside(effect);
+                }
+                Some(keep)
+            }
+            Err(why) => {
+                self.waiting.clear();
+                self.take(Event::NoEngine(why), screen);
+                None
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, screen: &mut Screen) {
+        match effect {
+            Effect::Copy { what, text } => match self.clipboard.reach() {
+                Some(clipboard) => clipboard.copy(what, text, self.outcomes.0.clone()),
+                None => self.copy_by_terminal(&what, &text, screen),
+            },
+            Effect::CopyByTerminal { what, text } => self.copy_by_terminal(&what, &text, screen),
+            Effect::Redraw => screen.clear(),
+            other => self.outside(other),
+        }
+    }
+
+    fn copy_by_terminal(&mut self, what: &str, text: &str, screen: &mut Screen) {
+        let delivery = match clipboard::osc52(text, clipboard::multiplexer()) {
+            Ok((bytes, through)) => match screen.write(&bytes) {
+                Ok(()) => Delivery::Terminal { through },
+                Err(error) => Delivery::Failed(error.to_string()),
+            },
+            Err(length) => Delivery::TooLong(length),
+        };
+        update(&mut self.state, Event::Copied(what.to_owned(), delivery));
+    }
+
+    /// Effects that do not touch the screen.
+    fn outside(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(id, job) => match &self.engine {
+                Some(engine) => begin(engine, id, job),
+                None => self.waiting.push(Effect::Start(id, job)),
+            },
+            Effect::Cancel(id) => {
+                self.waiting.retain(|effect| !matches!(effect, Effect::Start(other, _) if *other == id));
+                if let Some(engine) = &self.engine {
+                    engine.cancel(id);
+                }
+            }
+            Effect::Switch(upstreams) => match &self.engine {
+                Some(engine) => {
+                    engine.switch(upstreams);
+                    let label = engine.upstream_label();
+                    update(&mut self.state, Event::Ready(label));
+                }
+                None => self.waiting.push(Effect::Switch(upstreams)),
+            },
+            Effect::Open(path) => self.bring(async move {
+                let read = read(&path).await;
+                Event::Opened(path, read)
+            }),
+            Effect::Save { path, text } => self.bring(async move {
+                let saved = save(&path, &text).await;
+                Event::Saved(path, saved)
+            }),
+            Effect::Quit => self.ended = Some(Ended::Quit),
+            Effect::Copy { .. } | Effect::CopyByTerminal { .. } | Effect::Redraw => {}
+        }
+    }
+
+    fn bring(&self, work: impl Future<Output = Event> + Send + 'static) {
+        let sender = self.outcomes.0.clone();
+        tokio::spawn(async move {
+            let _ = sender.send(work.await).await;
+        });
+    }
+}
+
+fn begin(engine: &Engine, id: JobId, job: Job) {
+    engine.start(id, job);
+}
+
+fn engine(settings: Settings) -> Result<Engine, String> {
+    Engine::new(settings).map_err(|error| error.to_string())
+}
+
+/// Reads a message; `~` is the home folder, `file://` and the backslashes of a dropped path are understood.
+async fn read(path: &str) -> Result<Arc<[u8]>, String> {
+    let mut plain = path.trim().strip_prefix("file://").unwrap_or(path.trim()).replace("\\ ", " ");
+    if let (Some(rest), Ok(home)) = (plain.strip_prefix("~/"), std::env::var("HOME")) {
+        plain = format!("{home}/{rest}");
+    }
+    let about = tokio::fs::metadata(&plain).await.map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Err("not a file".into());
+    }
+    if about.len() > LARGEST_FILE {
+        return Err(format!("too large: {} MB; mxray reads up to {}", about.len() >> 20, LARGEST_FILE >> 20));
+    }
+    tokio::fs::read(&plain).await.map(Arc::from).map_err(|error| error.to_string())
+}
+
+async fn save(path: &str, text: &str) -> Result<(), String> {
+    use tokio::io::AsyncWriteExt;
+    let mut file = tokio::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .await
+        .map_err(|error| error.to_string())?;
+    file.write_all(text.as_bytes()).await.map_err(|error| error.to_string())?;
+    file.flush().await.map_err(|error| error.to_string())
+}

@@ -1,0 +1,254 @@
+//! Everything that the screen knows. [`Shared`] is what panes may read and ask of; a pane itself keeps only cursor, scroll
+//! and input.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tui_input::Input;
+
+use crate::job::{Job, JobId, Task};
+use crate::tui::action::{Action, PaneId};
+use crate::tui::effect::Effect;
+use crate::tui::inquiry::Inquiry;
+use crate::tui::panes::{self, Pane};
+use crate::tui::theme::Theme;
+
+/// The whole state.
+pub struct State {
+    /// What panes share.
+    pub shared: Shared,
+    /// The panes, in the order of [`PaneId::ALL`].
+    pub panes: Vec<Box<dyn Pane>>,
+    /// The one that is shown.
+    pub active: PaneId,
+}
+
+/// What panes share.
+pub struct Shared {
+    /// Colours and signs.
+    pub theme: Theme,
+    /// Columns of the window.
+    pub width: u16,
+    /// Rows of the window.
+    pub height: u16,
+    /// The current job of the domain, message and SMTP pane.
+    pub inquiries: [Option<Inquiry>; 3],
+    /// The engine.
+    pub engine: EngineStage,
+    /// Whom it asks, in words.
+    pub resolver: String,
+    /// What the person has said about blanks, by key.
+    pub blanks: BTreeMap<&'static str, String>,
+    /// DKIM selectors that the person named on the command line.
+    pub selectors: Vec<String>,
+    /// The checks to run; empty: all.
+    pub only: Vec<String>,
+    /// Targets to offer on the start screen.
+    pub offers: Vec<(String, String)>,
+    /// What was typed into the line before, newest last.
+    pub typed: Vec<String>,
+    /// The line, when a question is open on it.
+    pub line: Option<Line>,
+    /// What stands above the panes.
+    pub overlay: Option<Overlay>,
+    /// The newest thing to tell, for the row above the footer.
+    pub notice: Option<Notice>,
+    /// A pane to switch to after this event.
+    pub show: Option<PaneId>,
+    /// What is in no file and on no clipboard yet: quitting asks.
+    pub unsaved: Option<&'static str>,
+    /// What was too long for the clipboard: saving offers it.
+    pub long_copy: Option<(String, String)>,
+    /// The message in the message pane, as it came.
+    pub message: Option<Arc<[u8]>>,
+    next_job: u64,
+}
+
+/// Whether questions can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineStage {
+    /// Not yet: it starts after the first frame.
+    Starting,
+    /// Yes.
+    Ready,
+    /// Never: why.
+    Failed(String),
+}
+
+/// A question on the line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What the answer is for.
+    pub purpose: Purpose,
+    /// What stands before the input.
+    pub label: String,
+    /// What stands behind it while it is empty.
+    pub hint: String,
+    /// What was wrong with the last try.
+    pub error: Option<String>,
+    /// The input.
+    pub input: Input,
+    /// Which of the earlier lines is shown, counted back from the newest.
+    pub recall: Option<usize>,
+}
+
+/// What an answer on the line is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Where to go.
+    Go,
+    /// A DKIM selector.
+    Selector,
+    /// Other name servers.
+    Servers,
+    /// Text to find.
+    Search,
+    /// A message file.
+    File,
+    /// The border hop.
+    Border,
+    /// The client's address, HELO and MAIL FROM.
+    Envelope,
+    /// A blank of a suggestion; the copy goes on afterwards.
+    Blank(&'static str),
+    /// Where to save.
+    Save,
+}
+
+/// What stands above the panes.
+#[derive(Clone, Debug)]
+pub enum Overlay {
+    /// The keys, scrolled by so many rows.
+    Help(u16),
+    /// A choice.
+    Menu(Menu),
+    /// Leave although something would be lost? What.
+    ConfirmQuit(&'static str),
+    /// Keys that came too fast to be typed: the text.
+    Unbracketed(String),
+}
+
+/// A choice.
+#[derive(Clone, Debug)]
+pub struct Menu {
+    /// What is chosen.
+    pub title: String,
+    /// The choices, each with what it does.
+    pub items: Vec<(String, Choice)>,
+    /// The one under the cursor.
+    pub selected: usize,
+}
+
+/// What a choice does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// An action of the pane.
+    Act(Action),
+    /// Copies a text.
+    Copy(crate::tui::viewer::Wanted),
+}
+
+/// One thing to tell, with how bad it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The text.
+    pub text: String,
+    /// Whether it went wrong.
+    pub bad: bool,
+}
+
+impl State {
+    /// The state before the first frame.
+    pub fn new(theme: Theme, width: u16, height: u16) -> State {
+        State { shared: Shared::new(theme, width, height), panes: panes::all(), active: PaneId::Domain }
+    }
+}
+
+impl Shared {
+    fn new(theme: Theme, width: u16, height: u16) -> Shared {
+        Shared {
+            theme,
+            width,
+            height,
+            inquiries: [None, None, None],
+            engine: EngineStage::Starting,
+            resolver: String::new(),
+            blanks: BTreeMap::new(),
+            selectors: Vec::new(),
+            only: Vec::new(),
+            offers: Vec::new(),
+            typed: Vec::new(),
+            line: None,
+            overlay: None,
+            notice: None,
+            show: None,
+            unsaved: None,
+            long_copy: None,
+            message: None,
+            next_job: 1,
+        }
+    }
+
+    /// The current job of a pane.
+    pub fn inquiry(&self, pane: PaneId) -> Option<&Inquiry> {
+        self.inquiries.get(pane.index())?.as_ref()
+    }
+
+    /// Puts a job in a pane's place and returns the one that was there.
+    pub fn place(&mut self, pane: PaneId, inquiry: Option<Inquiry>) -> Option<Inquiry> {
+        self.inquiries.get_mut(pane.index()).and_then(|slot| std::mem::replace(slot, inquiry))
+    }
+
+    /// Starts a job in a pane's place; the one before is stopped if it still runs.
+    pub fn start(&mut self, pane: PaneId, job: Job) -> (Vec<Effect>, Option<Inquiry>) {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        let mut inquiry = Inquiry::new(id, job.task.clone(), &job.only);
+        inquiry.offline = job.offline;
+        let before = self.place(pane, Some(inquiry));
+        let mut effects = Vec::new();
+        if let Some(before) = before.as_ref().filter(|before| before.is_running()) {
+            effects.push(Effect::Cancel(before.id));
+        }
+        if let EngineStage::Failed(reason) = &self.engine {
+            let failed = crate::job::JobEvent::Failed(reason.clone());
+            if let Some(Some(inquiry)) = self.inquiries.get_mut(pane.index()) {
+                inquiry.take(failed);
+            }
+        } else {
+            effects.push(Effect::Start(id, job));
+        }
+        (effects, before)
+    }
+
+    /// A job for a task with what the command line has set.
+    pub fn job(&self, task: Task) -> Job {
+        let mut job = Job::new(task);
+        if matches!(job.task, Task::Domain { .. }) {
+            job.only.clone_from(&self.only);
+        }
+        job
+    }
+
+    /// Opens a question on the line.
+    pub fn ask(&mut self, purpose: Purpose, label: impl Into<String>, hint: impl Into<String>) {
+        self.line = Some(Line {
+            purpose,
+            label: label.into(),
+            hint: hint.into(),
+            error: None,
+            input: Input::default(),
+            recall: None,
+        });
+    }
+
+    /// Tells something that went well.
+    pub fn tell(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: false });
+    }
+
+    /// Tells something that went wrong.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: true });
+    }
+}

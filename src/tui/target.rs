@@ -1,0 +1,91 @@
+//! What a person typed into the line: a domain, a mail server, a message file, or the word before one that says which.
+
+use crate::name::{Name, NameError};
+
+/// Where the line leads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// A domain to look at.
+    Domain(Name),
+    /// A mail server to talk to: `host:port`, or a domain whose MX are meant.
+    Smtp(String),
+    /// A file that holds a message.
+    File(String),
+}
+
+/// Reads the line. A URL or an address means its domain; `host:25` and an IP address mean a mail server; a path means a
+/// message; `smtp example.org`, `file notes` and `domain example.org` say it in words.
+pub fn parse(typed: &str) -> Result<Target, String> {
+    let typed = typed.trim();
+    let rest = |word: &str| typed.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')).map(str::trim);
+    if let Some(host) = rest("smtp") {
+        return if host.is_empty() { Err("smtp needs a host".into()) } else { Ok(Target::Smtp(host.to_owned())) };
+    }
+    if let Some(path) = rest("file").or_else(|| rest("message")) {
+        return Ok(Target::File(path.to_owned()));
+    }
+    if let Some(name) = rest("domain") {
+        return domain(name);
+    }
+    if is_path(typed) {
+        return Ok(Target::File(typed.trim_matches(['\'', '"']).to_owned()));
+    }
+    let bare = typed.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<std::net::IpAddr>().is_ok() || typed.parse::<std::net::SocketAddr>().is_ok() || has_port(typed) {
+        return Ok(Target::Smtp(typed.to_owned()));
+    }
+    domain(typed)
+}
+
+fn domain(typed: &str) -> Result<Target, String> {
+    let name = Name::parse(typed).map_err(|error| match error {
+        NameError::Empty => "type a domain, a URL or an address".to_owned(),
+        other => format!("{typed}: {other}"),
+    })?;
+    if name.as_str().contains("\\032") {
+        return Err(format!("{typed}: a name has no blanks; a message is pasted, or opened with o"));
+    }
+    Ok(Target::Domain(name))
+}
+
+fn is_path(typed: &str) -> bool {
+    let bare = typed.trim_matches(['\'', '"']);
+    ["/", "./", "../", "~/", "file://"].iter().any(|start| bare.starts_with(start))
+        || [".eml", ".msg", ".mbox", ".txt"].iter().any(|end| bare.to_ascii_lowercase().ends_with(end))
+}
+
+/// `host:25`, but no URL, no address and no bare IPv6.
+fn has_port(typed: &str) -> bool {
+    !typed.contains("://")
+        && !typed.contains('@')
+        && !typed.contains('/')
+        && typed.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_reads_what_a_person_means() {
+        let name = |text: &str| Ok(Target::Domain(Name::from_text(text).unwrap()));
+        for (typed, meant) in [
+            ("monsec.io", name("monsec.io")),
+            (" https://Example.ORG/path?q ", name("example.org")),
+            ("Ann <ann@example.org>", name("example.org")),
+            ("münchen.example", name("xn--mnchen-3ya.example")),
+            ("mx.example.org:25", Ok(Target::Smtp("mx.example.org:25".into()))),
+            ("192.0.2.25", Ok(Target::Smtp("192.0.2.25".into()))),
+            ("[2001:db8::1]:2525", Ok(Target::Smtp("[2001:db8::1]:2525".into()))),
+            ("smtp example.org", Ok(Target::Smtp("example.org".into()))),
+            ("./mail.eml", Ok(Target::File("./mail.eml".into()))),
+            ("suspicious.eml", Ok(Target::File("suspicious.eml".into()))),
+            ("'/tmp/a b.eml'", Ok(Target::File("/tmp/a b.eml".into()))),
+        ] {
+            assert_eq!(parse(typed), meant, "{typed}");
+        }
+        assert!(parse("").is_err());
+        assert!(parse("two words").is_err());
+        assert!(parse("a..b").is_err());
+    }
+}

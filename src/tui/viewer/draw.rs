@@ -1,0 +1,245 @@
+//! Drawing a report: verdict lines, the list of sections, the details. Only visible rows are touched.
+//!
+//! ```text
+//!  SPOOFED?  hard: …                      verdict: one row a line, in words, worst news first in each
+//! ------------------------+------------
+//! > ✗ ERROR MTA-STS testing| details     narrow windows show one side at a time
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+use super::{Focus, NARROW, Viewer};
+use crate::finding::Severity;
+use crate::report::Block;
+use crate::tui::document::wrap::{columns, cut, fit};
+use crate::tui::document::{At, Piece};
+use crate::tui::inquiry::{Inquiry, Stage, Standing};
+use crate::tui::state::Shared;
+use crate::tui::theme::{Look, Theme};
+use crate::untrusted::visible;
+
+/// Where the parts of a report lie.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Parts {
+    pub verdict: Rect,
+    pub list: Rect,
+    pub wall: Rect,
+    pub details: Rect,
+}
+
+/// How many rows the verdict has: always the same, so that nothing moves when it comes.
+const VERDICT_ROWS: u16 = 3;
+
+/// Cuts a pane's area into its parts.
+pub(super) fn split(area: Rect, width: u16, focus: Focus) -> Parts {
+    let verdict_rows = if area.height < 6 { 1 } else { VERDICT_ROWS };
+    let rule = u16::from(area.height >= 9);
+    let verdict = Rect { height: verdict_rows.min(area.height), ..area };
+    let top = area.y + verdict.height + rule;
+    let body = Rect { y: top, height: area.bottom().saturating_sub(top), ..area };
+    if width < NARROW {
+        let (list, details) = match focus {
+            Focus::List => (body, Rect { width: body.width, height: 0, ..body }),
+            Focus::Details => (Rect { height: 0, ..body }, body),
+        };
+        return Parts { verdict, list, wall: Rect::default(), details };
+    }
+    let list_width = match width {
+        0..=89 => 31,
+        90..=119 => 34,
+        _ => 38,
+    };
+    let list = Rect { width: list_width, ..body };
+    let wall = Rect { x: body.x + list_width, width: 1, ..body };
+    let details = Rect { x: wall.x + 2, width: body.width.saturating_sub(list_width + 2), ..body };
+    Parts { verdict, list, wall, details }
+}
+
+/// Writes pieces from `x` on, at most `width` columns; returns where they end.
+pub fn pieces(buffer: &mut Buffer, theme: Theme, (x, y): (u16, u16), width: u16, row: &[Piece]) -> u16 {
+    let end = x.saturating_add(width);
+    let mut at = x;
+    for piece in row {
+        if at >= end {
+            break;
+        }
+        (at, _) = buffer.set_stringn(at, y, &piece.text, usize::from(end - at), theme.style(piece.look));
+    }
+    at
+}
+
+/// A line across.
+pub fn rule(buffer: &mut Buffer, theme: Theme, x: u16, y: u16, width: u16) {
+    let line = theme.rule().repeat(usize::from(width));
+    buffer.set_stringn(x, y, line, usize::from(width), theme.style(Look::Dim));
+}
+
+impl Viewer {
+    /// Draws the report into the pane's area.
+    pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+        let Some(inquiry) = shared.inquiry(self.pane) else { return };
+        let parts = split(area, shared.width, self.focus);
+        self.verdict(shared.theme, inquiry, parts.verdict, buffer);
+        if parts.verdict.bottom() < parts.list.y.max(parts.details.y) {
+            rule(buffer, shared.theme, area.x, parts.verdict.bottom(), area.width);
+        }
+        self.list(shared.theme, inquiry, parts.list, buffer);
+        for y in parts.wall.top()..parts.wall.bottom() {
+            buffer.set_string(parts.wall.x, y, shared.theme.wall(), shared.theme.style(Look::Dim));
+        }
+        self.details(shared.theme, inquiry, parts.details, buffer);
+    }
+
+    fn verdict(&self, theme: Theme, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
+        let so_far = inquiry.is_running();
+        if let Stage::Failed(reason) = &inquiry.stage {
+            let row = [
+                Piece::new(format!(" {} failed  ", theme.state_glyph(crate::report::State::Error)), Look::Error),
+                Piece::new(reason, Look::Plain),
+            ];
+            let rows = super::super::document::wrap::wrap(row.to_vec(), usize::from(area.width), 3);
+            for (y, row) in (area.top()..area.bottom()).zip(&rows) {
+                pieces(buffer, theme, (area.x, y), area.width, row);
+            }
+            return;
+        }
+        let narrow = area.width < NARROW;
+        let widest = inquiry.verdict.iter().map(|line| columns(line.question)).max().unwrap_or(0);
+        let mut previous = "";
+        for (y, line) in (area.top()..area.bottom()).zip(&inquiry.verdict) {
+            let question = if previous == line.question { "" } else { line.question };
+            previous = line.question;
+            let question = if narrow { format!(" {question} ") } else { format!(" {}  ", fit(question, widest)) };
+            let so_far = if so_far { "so far: " } else { "" };
+            let word = match line.severity {
+                Severity::Error | Severity::Warning => format!("{} ", theme.severity_glyph(line.severity)),
+                Severity::Ok | Severity::Info => String::new(),
+            };
+            let room = usize::from(area.width).saturating_sub(columns(&question) + columns(so_far) + columns(&word));
+            let answer = cut(&visible(&line.answer), room);
+            let row = [
+                Piece::new(question, Look::Dim),
+                Piece::new(so_far, Look::Running),
+                Piece::new(word, line.severity.into()),
+                Piece::new(answer, line.severity.into()),
+            ];
+            pieces(buffer, theme, (area.x, y), area.width, &row);
+        }
+        if inquiry.verdict.is_empty() {
+            let text = match inquiry.stage {
+                Stage::Running => format!(" {} asking; nothing can be said yet", theme.running_glyph()),
+                Stage::Stopped => " stopped before anything could be said (r: ask again)".to_owned(),
+                Stage::Finished(_) | Stage::Failed(_) => String::new(),
+            };
+            pieces(buffer, theme, (area.x, area.y), area.width, &[Piece::new(text, Look::Running)]);
+        }
+    }
+
+    fn list(&self, theme: Theme, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
+        let pages = inquiry.order().len() + 1;
+        let top = self.list_top(inquiry, area.height);
+        let titles = inquiry.order().iter().map(|entry| columns(entry.title)).max().unwrap_or(0);
+        let title_width = titles.clamp(7, usize::from(area.width / 2).saturating_sub(6).max(7));
+        for (y, page) in (area.top()..area.bottom()).zip(top..pages) {
+            let chosen = page == self.selected;
+            let mut row = vec![Piece::new(if chosen { ">" } else { " " }, Look::Strong)];
+            match page.checked_sub(1).and_then(|at| inquiry.order().get(at)) {
+                None => {
+                    let findings = inquiry.sections().flat_map(|section| &section.findings);
+                    let worse = findings.filter(|finding| finding.severity >= Severity::Warning).count();
+                    let note = match worse {
+                        0 => String::new(),
+                        1 => "1 finding".to_owned(),
+                        many => format!("{many} findings"),
+                    };
+                    row.push(Piece::new(fit(" Overview", 10 + title_width), Look::Strong));
+                    row.push(Piece::new(note, Look::Dim));
+                }
+                Some(entry) => {
+                    let (glyph, word, look) = inquiry.standing(entry.id).show(theme);
+                    let headline = match inquiry.standing(entry.id) {
+                        Standing::Here(_) => inquiry.section(entry.id).map_or("", |section| section.headline.as_str()),
+                        Standing::Running | Standing::Failed | Standing::Skipped => "",
+                    };
+                    row.push(Piece::new(format!(" {glyph} {} ", fit(word, 6)), look));
+                    row.push(Piece::new(format!("{} ", fit(entry.title, title_width)), Look::Plain));
+                    let room = usize::from(area.width).saturating_sub(title_width + 11);
+                    row.push(Piece::new(cut(&visible(headline), room), Look::Dim));
+                }
+            }
+            pieces(buffer, theme, (area.x, y), area.width, &row);
+            if chosen {
+                let style = if self.focus == Focus::List { REVERSED } else { BOLD };
+                buffer.set_style(Rect { x: area.x, y, width: area.width, height: 1 }, style);
+            }
+        }
+    }
+
+    fn details(&self, theme: Theme, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
+        if area.height == 0 {
+            return;
+        }
+        let text = area.width.saturating_sub(2);
+        if self.document.height() == 0 {
+            let id = self.section_id(inquiry).unwrap_or("");
+            let (glyph, word, look) = inquiry.standing(id).show(theme);
+            let why = match inquiry.standing(id) {
+                Standing::Running => format!("{glyph} {word}: its questions are under way (4 shows them)"),
+                Standing::Failed => format!("{glyph} {word}: the job could not be done; r asks again"),
+                Standing::Skipped => format!("{glyph} {word}: stopped, or not asked for"),
+                Standing::Here(_) => String::new(),
+            };
+            pieces(buffer, theme, (area.x + 1, area.y), text, &[Piece::new(why, look)]);
+            return;
+        }
+        let section = self.section_id(inquiry).and_then(|id| inquiry.section(id));
+        for (nth, y) in (area.top()..area.bottom()).enumerate() {
+            let line = self.top + nth;
+            let at_cursor = self.focus == Focus::Details && line == self.cursor;
+            match self.document.at(line) {
+                None => break,
+                Some(At::Row(row)) => {
+                    pieces(buffer, theme, (area.x + 1, y), text, &row.pieces);
+                }
+                Some(At::Source { block, index, line }) => {
+                    if let Some(Block::Source { text: raw, marks, .. }) =
+                        section.and_then(|section| section.blocks.get(block))
+                    {
+                        let row = index.pieces(raw, marks, line, self.skip, usize::from(text));
+                        let end = pieces(buffer, theme, (area.x + 1, y), text, &row);
+                        // What the marks of the line under the cursor mean stands right behind it, where there is room.
+                        if at_cursor && let Some(mark) = index.note(marks, line) {
+                            let room = (area.x + 1 + text).saturating_sub(end + 2);
+                            let note = Piece::new(cut(&visible(&mark.note), usize::from(room)), mark.severity.into());
+                            pieces(buffer, theme, (end + 2, y), room, &[note]);
+                        }
+                    }
+                }
+            }
+            if at_cursor {
+                buffer.set_string(area.x, y, ">", theme.style(Look::Strong));
+                buffer.set_style(Rect { x: area.x, y, width: area.width, height: 1 }, REVERSED);
+            }
+        }
+        self.more(theme, area, buffer);
+    }
+
+    /// How much there is above and below, at the right edge.
+    fn more(&self, theme: Theme, area: Rect, buffer: &mut Buffer) {
+        let rows = usize::from(area.height);
+        let below = self.document.height().saturating_sub(self.top + rows);
+        let (up, down) = if theme.ascii { ("^", "v") } else { ("↑", "↓") };
+        let right = area.right().saturating_sub(1);
+        if self.top > 0 {
+            buffer.set_string(right, area.top(), up, theme.style(Look::Strong));
+        }
+        if below > 0 {
+            buffer.set_string(right, area.bottom().saturating_sub(1), down, theme.style(Look::Strong));
+        }
+    }
+}
+
+const REVERSED: Style = Style::new().add_modifier(Modifier::REVERSED);
+const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);

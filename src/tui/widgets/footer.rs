@@ -1,0 +1,93 @@
+//! The last rows: what has just happened, and the keys that do something now.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::tui::document::Piece;
+use crate::tui::document::wrap::columns;
+use crate::tui::keymap::{BINDINGS, Binding, works_in};
+use crate::tui::state::{Overlay, Purpose, State};
+use crate::tui::theme::Look;
+use crate::tui::viewer::pieces;
+
+/// Draws the row above the footer.
+pub fn notice(state: &State, area: Rect, buffer: &mut Buffer) {
+    if let Some(notice) = &state.shared.notice {
+        let look = if notice.bad { Look::Warn } else { Look::Plain };
+        let sign = if notice.bad { " ! " } else { " " };
+        pieces(
+            buffer,
+            state.shared.theme,
+            (area.x, area.y),
+            area.width,
+            &[Piece::new(sign, look), Piece::new(&notice.text, look)],
+        );
+    }
+}
+
+/// Draws the keys.
+pub fn view(state: &State, area: Rect, buffer: &mut Buffer) {
+    let keys = keys(state);
+    // Help and quit are always there; the others as far as they fit.
+    let last: Vec<(String, String)> = vec![("?".into(), "help".into()), ("q".into(), "quit".into())];
+    let mut row = vec![Piece::new(" ", Look::Plain)];
+    let plain = matches!((&state.shared.line, &state.shared.overlay), (None, None));
+    let reserved: usize = if plain { last.iter().map(|(key, word)| columns(key) + columns(word) + 3).sum() } else { 0 };
+    let mut room = usize::from(area.width).saturating_sub(reserved + 1);
+    for (key, word) in &keys {
+        let need = columns(key) + columns(word) + 3;
+        if need > room {
+            continue;
+        }
+        room -= need;
+        push(&mut row, key, word);
+    }
+    if plain {
+        for (key, word) in &last {
+            push(&mut row, key, word);
+        }
+    }
+    pieces(buffer, state.shared.theme, (area.x, area.y), area.width, &row);
+}
+
+fn push(row: &mut Vec<Piece>, key: &str, word: &str) {
+    row.push(Piece::new(key, Look::Strong));
+    row.push(Piece::new(format!(" {word}  "), Look::Dim));
+}
+
+fn keys(state: &State) -> Vec<(String, String)> {
+    let say =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(key, word)| ((*key).to_owned(), (*word).to_owned())).collect();
+    if let Some(line) = &state.shared.line {
+        return match line.purpose {
+            Purpose::Go => say(&[("Enter", "go"), ("Up", "earlier"), ("Esc", "close, then letters are commands")]),
+            Purpose::Selector
+            | Purpose::Servers
+            | Purpose::Search
+            | Purpose::File
+            | Purpose::Border
+            | Purpose::Envelope
+            | Purpose::Blank(_)
+            | Purpose::Save => say(&[("Enter", "take it"), ("Esc", "leave it")]),
+        };
+    }
+    match &state.shared.overlay {
+        Some(Overlay::Help(_)) => say(&[("Up Down", "scroll"), ("Esc", "close")]),
+        Some(Overlay::Menu(_)) => say(&[("Up Down", "choose"), ("Enter", "take it"), ("Esc", "close")]),
+        Some(Overlay::ConfirmQuit(_)) => say(&[("q", "quit and lose it"), ("Esc", "stay")]),
+        Some(Overlay::Unbracketed(_)) => say(&[("Enter", "take it as a paste"), ("Esc", "drop it")]),
+        None => state
+            .panes
+            .get(state.active.index())
+            .map(|pane| {
+                BINDINGS
+                    .iter()
+                    .filter(|binding| !binding.short.is_empty() && works_in(binding, state.active))
+                    .filter(|binding| !matches!(binding.label, "?" | "q"))
+                    .filter(|binding| pane.enabled(&(binding.action)(), &state.shared))
+                    .map(|binding: &Binding| (binding.label.to_owned(), binding.short.to_owned()))
+                    .collect()
+            })
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,87 @@
+//! The second row: what is looked at, or the question that is open on it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use crate::tui::action::PaneId;
+use crate::tui::document::Piece;
+use crate::tui::document::wrap::columns;
+use crate::tui::inquiry::Stage;
+use crate::tui::state::{Line, Purpose, Shared};
+use crate::tui::theme::Look;
+use crate::tui::viewer::pieces;
+use crate::untrusted::visible;
+
+/// Draws the row; returns where the terminal's cursor belongs while a question is open.
+pub fn view(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    match &shared.line {
+        Some(line) => question(shared, line, area, buffer),
+        None => {
+            title(shared, active, area, buffer);
+            None
+        }
+    }
+}
+
+fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let theme = shared.theme;
+    let label = if line.purpose == Purpose::Go { " : ".to_owned() } else { format!(" {}: ", line.label) };
+    let x = pieces(buffer, theme, (area.x, area.y), area.width, &[Piece::new(label, Look::Strong)]);
+    let room = area.right().saturating_sub(x + 1);
+    if room == 0 {
+        return None;
+    }
+    let value = visible(line.input.value()).into_owned();
+    let before = columns(&visible(&line.input.value().chars().take(line.input.cursor()).collect::<String>()));
+    let skip = before.saturating_sub(usize::from(room).saturating_sub(1));
+    let mut shown = String::new();
+    let mut column = 0;
+    for c in value.chars() {
+        let width = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if column >= skip {
+            shown.push(c);
+        }
+        column += width;
+    }
+    let end = pieces(buffer, theme, (x, area.y), room, &[Piece { text: shown, look: Look::Strong }]);
+    let (hint, look) = match &line.error {
+        Some(error) => (error.as_str(), Look::Error),
+        None if value.is_empty() => (line.hint.as_str(), Look::Dim),
+        None => ("", Look::Dim),
+    };
+    let gap = if value.is_empty() { 1 } else { 3 };
+    let at = end.saturating_add(gap);
+    if at < area.right() {
+        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(hint, look)]);
+    }
+    let cursor = x + u16::try_from(before - skip).unwrap_or(0);
+    Some(Position { x: cursor.min(area.right().saturating_sub(1)), y: area.y })
+}
+
+fn title(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) {
+    let theme = shared.theme;
+    let Some(inquiry) = shared.inquiry(active) else {
+        pieces(
+            buffer,
+            theme,
+            (area.x, area.y),
+            area.width,
+            &[Piece::new(" :  go to a domain, host:port or file", Look::Dim)],
+        );
+        return;
+    };
+    let row = [Piece::new(" ", Look::Plain), Piece::new(&inquiry.title, Look::Strong)];
+    let end = pieces(buffer, theme, (area.x, area.y), area.width, &row);
+    let note = match &inquiry.stage {
+        Stage::Running => format!("{} asking", theme.running_glyph()),
+        Stage::Stopped => "stopped".to_owned(),
+        Stage::Failed(_) => "failed".to_owned(),
+        Stage::Finished(report) => {
+            format!("as of {:02}:{:02}:{:02} UTC", report.at.hour(), report.at.minute(), report.at.second())
+        }
+    };
+    let at = area.right().saturating_sub(u16::try_from(columns(&note)).unwrap_or(0) + 1);
+    if at > end + 1 {
+        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(note, Look::Dim)]);
+    }
+}

@@ -15,14 +15,15 @@ pub mod reply;
 pub mod session;
 pub mod target;
 pub mod tls;
+pub mod transport;
 
 pub use target::{Place, Target};
 
 use crate::check::{Check, Subject};
-use crate::report::{Section, VerdictLine};
+use crate::report::{Section, Table, VerdictLine};
 
 /// Every check of a dialogue, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Target>] = &[&lines::Lines, &tls::Tls];
+pub const ALL: &[&dyn Check<Target>] = &[&transport::Transport, &tls::Tls, &lines::Lines];
 
 impl Subject for Target {
     const KIND: &'static str = "smtp";
@@ -35,7 +36,11 @@ impl Subject for Target {
         ALL
     }
 
-    fn verdict(&self, _sections: &[Section]) -> Vec<VerdictLine> {
-        Vec::new()
+    fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
+        sections.iter().find(|section| section.id == "transport").map(transport::verdict).unwrap_or_default()
+    }
+
+    fn summary(&self, sections: &[Section]) -> Option<Table> {
+        sections.iter().find(|section| section.id == "transport").and_then(transport::summary)
     }
 }

@@ -127,6 +127,18 @@ impl Target {
         }
     }
 
+    /// The hosts of the target by name, for policies that are published beside them; none for an address.
+    pub fn hosts(&self, seen: &Seen<'_>) -> Result<Vec<(Name, u16)>, Wait> {
+        match &self.place {
+            Place::Address(_) => Ok(Vec::new()),
+            Place::Host(name, port) => Ok(vec![(name.clone(), *port)]),
+            Place::Domain(name) => {
+                let set = mx::mx_names(&Domain::new(name.clone()), seen)?;
+                Ok(set.hosts.into_iter().take(MAX_HOSTS).map(|host| (host.name, 25)).collect())
+            }
+        }
+    }
+
     /// One host: a talk for its first address of each family, or one that says why there is none.
     fn host<'a>(
         &self,

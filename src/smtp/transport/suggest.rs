@@ -1,0 +1,75 @@
+//! What could be copied: the TLSA record that matches the certificate in use, the `mx` lines that a policy lacks.
+
+use time::OffsetDateTime;
+
+use crate::finding::{Suggestion, SuggestionKind};
+use crate::name::Name;
+use crate::records::Domain;
+use crate::smtp::certificate::Certificate;
+use crate::smtp::dane::Dane;
+use crate::smtp::target::Target;
+use crate::smtp::tls::TlsOutcome;
+use crate::smtp::transport::judge::Judged;
+use crate::smtp::transport::{Sts, host_name};
+
+/// All suggestions, one a host and kind.
+pub fn suggestions(target: &Target, sts: &Sts, judged: &[Judged<'_>], _now: OffsetDateTime) -> Vec<Suggestion> {
+    let mut all = Vec::new();
+    for host in judged {
+        if let Some(suggestion) = tlsa(host)
+            && !all.iter().any(|other: &Suggestion| other.name == suggestion.name)
+        {
+            all.push(suggestion);
+        }
+    }
+    all.extend(policy_lines(target, sts, judged));
+    for (step, suggestion) in (1..).zip(all.iter_mut()) {
+        suggestion.step = step;
+    }
+    all
+}
+
+/// `3 1 1` of the key in use, where a TLSA record is published and does not match.
+fn tlsa(host: &Judged<'_>) -> Option<Suggestion> {
+    let TlsOutcome::Established(tls) = host.tls else { return None };
+    if !matches!(host.dane, Dane::Mismatch(_) | Dane::AllUnusable) {
+        return None;
+    }
+    let leaf = Certificate::parse(tls.chain.first()?)?;
+    let name = host_name(host.talk)?;
+    let owner = name.below(&format!("_{}._tcp", host.talk.port)).ok()?;
+    let zone = Domain::new(name).zone();
+    let mut suggestion = Suggestion::plain(&owner, &zone, "TLSA", format!("3 1 1 {}", leaf.spki_sha256));
+    suggestion.why = "It is the public key that the server uses now; senders with DANE deliver again.".into();
+    suggestion.risk = "If the key was not meant to change, somebody else may be answering: compare it on the server first. When the key rolls over, publish the new record beside the old one before.".into();
+    suggestion.undo = "Publish the old record again, with the old key on the server.".into();
+    Some(suggestion)
+}
+
+/// The `mx` lines that the policy lacks.
+fn policy_lines(target: &Target, sts: &Sts, judged: &[Judged<'_>]) -> Option<Suggestion> {
+    sts.policy()?;
+    let domain = target.domain()?;
+    let mut missing: Vec<Name> = Vec::new();
+    for host in judged.iter().filter(|host| host.covered == Some(false)) {
+        if let Some(name) = host_name(host.talk)
+            && !missing.contains(&name)
+        {
+            missing.push(name);
+        }
+    }
+    if missing.is_empty() {
+        return None;
+    }
+    let lines: String = missing.iter().map(|name| format!("mx: {name}\n")).collect();
+    let host = domain.below("mta-sts").ok()?;
+    let url = format!("https://{host}/.well-known/mta-sts.txt");
+    let mut suggestion = Suggestion::file(&host, url, lines);
+    debug_assert_eq!(suggestion.kind, SuggestionKind::File);
+    suggestion.why = "These lines are missing in the policy: without them a sender skips the hosts.".into();
+    suggestion.risk =
+        "None when the hosts are yours. Change the id in the TXT record afterwards, or senders keep the old file."
+            .into();
+    suggestion.undo = "Remove the lines again, and change the id once more.".into();
+    Some(suggestion)
+}

@@ -1,0 +1,131 @@
+use time::OffsetDateTime;
+
+use super::*;
+use crate::check::world::World;
+use crate::check::{Answer, Dnssec, Evidence, Query, Transcript};
+use crate::job::SmtpPlan;
+use crate::report::LookupId;
+use crate::smtp::session::tests::transcript;
+
+const GOOD: &str = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*tls\nC: EHLO me\nS: 250 mail\nC: QUIT\nS: 221 bye\n*closed";
+const CLEAR: &str = "*connect\nS: 220 hi\nC: EHLO me\nS: 250 mail\nC: QUIT\nS: 221 bye\n*closed";
+const REFUSED: &str = "*connect\nS: 554 no\nC: QUIT\nS: 221 bye\n*closed";
+const ZONE: &str = "example.com MX 10 mail.example.com\nmail.example.com A 192.0.2.1\nmail.example.com AAAA !nodata";
+
+/// Runs the check on a world whose every dialogue is `said`.
+fn transport(world: &World, said: &str) -> Section {
+    let target = Target::parse("example.com", SmtpPlan::default()).unwrap();
+    let mut said: Transcript = transcript(said);
+    said.finished = true;
+    let mut evidence = Evidence::default();
+    for round in 0..8 {
+        let seen = Seen::new(&evidence, OffsetDateTime::UNIX_EPOCH);
+        let result = Transport.step(&target, &seen, &mut Memo::default());
+        let notes = seen.into_notes();
+        if let Ok(section) = result {
+            assert_eq!(round, 3, "MX, then addresses and TLSA, then the dialogue");
+            return section.settle();
+        }
+        for (number, (query, _)) in notes.missing.into_iter().enumerate() {
+            let answer = match &query {
+                Query::Smtp(_) => Answer::Smtp(said.clone()),
+                other => world.answer(other),
+            };
+            evidence.insert(query, LookupId(round * 100 + u32::try_from(number).unwrap()), answer.into());
+        }
+    }
+    panic!("never settles");
+}
+
+fn world(more: &str) -> World {
+    World::parse(&format!("{ZONE}\n{more}")).unwrap()
+}
+
+fn answers(section: &Section) -> Vec<String> {
+    verdict(section).into_iter().map(|line| line.answer).collect()
+}
+
+fn report(section: &Section) -> String {
+    section.facts["hosts"][0]["tls_rpt_result"].as_str().unwrap().to_owned()
+}
+
+fn with_policy(mode: &str, mx: &str) -> World {
+    world("_mta-sts.example.com TXT \"v=STSv1; id=1;\"").with_file(
+        "https://mta-sts.example.com/.well-known/mta-sts.txt",
+        format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 604800\n"),
+    )
+}
+
+#[test]
+fn a_host_that_encrypts_gets_its_mail_from_everybody() {
+    let section = transport(&world(""), GOOD);
+    assert_eq!(answers(&section)[0], "yes, encrypted, to mail.example.com");
+    assert_eq!(report(&section), "success");
+    assert_eq!(summary(&section).unwrap().rows.len(), 1);
+}
+
+#[test]
+fn without_starttls_a_plain_sender_delivers_in_clear_and_an_enforcing_one_does_not() {
+    let section = transport(&with_policy("enforce", "mail.example.com"), CLEAR);
+    assert!(answers(&section)[0].starts_with("yes, IN CLEAR TEXT"), "{:?}", answers(&section));
+    assert!(answers(&section)[1].starts_with("NO: mail.example.com: it does not encrypt"), "{:?}", answers(&section));
+    assert_eq!(report(&section), "starttls-not-supported");
+    let testing = transport(&with_policy("testing", "mail.example.com"), CLEAR);
+    assert!(answers(&testing)[1].starts_with("yes, IN CLEAR TEXT"), "testing only reports");
+    assert_eq!(report(&testing), "starttls-not-supported");
+}
+
+#[test]
+fn a_policy_that_does_not_list_the_host_makes_an_enforcing_sender_skip_it() {
+    let section = transport(&with_policy("enforce", "other.example.com"), GOOD);
+    assert!(answers(&section)[1].contains("the policy does not list it"));
+    assert_eq!(section.findings[0].id, "transport.not-in-policy");
+    assert!(section.suggestions[0].value.contains("mx: mail.example.com"));
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_is_reported_by_its_own_type() {
+    let announced = || world("_mta-sts.example.com TXT \"v=STSv1; id=1;\"");
+    let url = "https://mta-sts.example.com/.well-known/mta-sts.txt";
+    for (outcome, result) in [
+        (crate::check::HttpsOutcome::Status(404), "sts-policy-fetch-error"),
+        (crate::check::HttpsOutcome::Tls("expired".into()), "sts-webpki-invalid"),
+    ] {
+        let section = transport(&announced().with_https(url, outcome), GOOD);
+        assert!(section.findings[0].text.contains(result), "{:?}", section.findings);
+    }
+    let section = transport(&announced().with_file(url, "junk"), GOOD);
+    assert!(section.findings[0].text.contains("sts-policy-invalid"));
+}
+
+#[test]
+fn dane_decides_where_it_applies_and_a_failed_lookup_defers() {
+    let tlsa = "_25._tcp.mail.example.com TLSA 3 1 1 0000000000000000000000000000000000000000000000000000000000000000";
+    let section = transport(&world(tlsa).with_dnssec(Dnssec::Secure), GOOD);
+    assert!(answers(&section)[2].starts_with("NO: mail.example.com"), "{:?}", answers(&section));
+    assert_eq!(report(&section), "validation-failure");
+    let insecure = transport(&world(tlsa), GOOD);
+    assert!(answers(&insecure)[2].contains("do not count"));
+    let failed = transport(&world("_25._tcp.mail.example.com TLSA !servfail"), GOOD);
+    assert!(answers(&failed)[2].contains("TLSA lookup failed"), "{:?}", answers(&failed));
+    assert_eq!(report(&failed), "dnssec-invalid");
+}
+
+#[test]
+fn a_server_that_refuses_is_not_one_that_cannot_encrypt() {
+    let section = transport(&world(""), REFUSED);
+    assert!(answers(&section)[0].starts_with("NO: mail.example.com: it refuses with 554"), "{:?}", answers(&section));
+    assert_eq!(report(&section), "-");
+}
+
+#[test]
+fn faults_of_dns_are_unknown_and_never_absent() {
+    for fault in ["servfail", "timeout", "refused", "malformed"] {
+        let target = Target::parse("example.com", SmtpPlan::default()).unwrap();
+        let world = World::parse(&format!("example.com MX !{fault}")).unwrap();
+        for check in crate::smtp::ALL {
+            let section = world.settle(*check, &target, OffsetDateTime::UNIX_EPOCH).section;
+            assert_eq!(section.state, crate::report::State::Unknown, "{fault} {}", section.id);
+        }
+    }
+}

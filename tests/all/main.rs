@@ -6,3 +6,4 @@ mod cli;
 mod conformance_spf;
 mod house;
 mod lab;
+mod policies;

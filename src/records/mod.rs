@@ -2,6 +2,7 @@
 //! of them is [`ALL`], in the fixed order of the sections.
 
 pub mod address;
+pub mod dane;
 pub mod dkim;
 pub mod dmarc;
 pub mod form;
@@ -43,6 +44,7 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &dmarc::DmarcCheck,
     &mta_sts::MtaStsCheck,
     &tls_rpt::TlsRptCheck,
+    &dane::Dane,
 ];
 
 impl Domain {

@@ -12,75 +12,11 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::check::{Data, Dns, Dnssec, Look, TlsSession};
-use crate::smtp::certificate::{hex, public_key};
+use crate::smtp::certificate::public_key;
 
-/// One TLSA record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tlsa {
-    /// Certificate usage: 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE.
-    pub usage: u8,
-    /// Selector: 0 the whole certificate, 1 its public key.
-    pub selector: u8,
-    /// Matching type: 0 as it is, 1 SHA-256, 2 SHA-512.
-    pub matching: u8,
-    /// What must match.
-    pub data: Vec<u8>,
-}
-
-/// Why a TLSA record cannot be used for SMTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
-    /// Usage 0 or 1 (RFC 7672 §3.1.3), or a number without meaning.
-    Usage,
-    /// A selector without meaning.
-    Selector,
-    /// A matching type without meaning.
-    Matching,
-    /// The digest's length is wrong.
-    Length,
-}
-
-impl Unusable {
-    /// The reason in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Unusable::Usage => "its usage is not for SMTP; only 2 and 3 are (RFC 7672 §3.1.3)",
-            Unusable::Selector => "its selector has no meaning",
-            Unusable::Matching => "its matching type has no meaning",
-            Unusable::Length => "its digest has the wrong length",
-        }
-    }
-}
+pub use crate::records::dane::{Tlsa, Unusable};
 
 impl Tlsa {
-    /// Reads the record's data, if it is a TLSA record.
-    pub fn of(data: &Data) -> Option<Tlsa> {
-        match data {
-            Data::Tlsa { usage, selector, matching, data } => {
-                Some(Tlsa { usage: *usage, selector: *selector, matching: *matching, data: data.clone() })
-            }
-            _ => None,
-        }
-    }
-
-    /// As a zone file has it.
-    pub fn text(&self) -> String {
-        format!("{} {} {} {}", self.usage, self.selector, self.matching, hex(&self.data))
-    }
-
-    /// Why it cannot be used, if so.
-    pub fn unusable(&self) -> Option<Unusable> {
-        match (self.usage, self.selector, self.matching, self.data.len()) {
-            (0 | 1 | 4.., ..) => Some(Unusable::Usage),
-            (_, 2.., ..) => Some(Unusable::Selector),
-            (_, _, 3.., _) => Some(Unusable::Matching),
-            (_, _, 0, 0) => Some(Unusable::Length),
-            (_, _, 1, length) if length != 32 => Some(Unusable::Length),
-            (_, _, 2, length) if length != 64 => Some(Unusable::Length),
-            _ => None,
-        }
-    }
-
     /// Whether a certificate is the one that the record means.
     pub fn matches(&self, der: &[u8]) -> bool {
         let selected = match self.selector {

@@ -5,6 +5,7 @@ use super::selectors::{Candidate, Source};
 use super::{Key, KeyProblem};
 use crate::check::{Data, Dns, Look, Outcome, Record};
 use crate::name::Name;
+use crate::records::mx::alias_target;
 use crate::report::LookupId;
 
 /// A key record that was found.
@@ -119,12 +120,4 @@ pub(super) fn keys(selector: &str, name: &Name, dns: &Dns<'_>, records: &[Record
 
 fn texts(dns: &Dns<'_>) -> Vec<Vec<u8>> {
     dns.texts().collect()
-}
-
-/// The name that a chain of CNAMEs ends at.
-pub(super) fn alias_target(aliases: &[Record]) -> Option<&Name> {
-    match &aliases.last()?.data {
-        Data::Cname(target) => Some(target),
-        _ => None,
-    }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{MxHost, MxSet};
-use crate::check::{Data, Outcome, Seen, Wait, all};
+use crate::check::{Data, Outcome, Record, Seen, Wait, all};
 use crate::finding::Severity;
 use crate::name::Name;
 use crate::records::address::Addresses;
@@ -15,6 +15,14 @@ use crate::report::LookupId;
 const MAX_HOSTS: usize = 20;
 /// How many addresses of one host get their reverse name looked up.
 const MAX_REVERSE: usize = 8;
+
+/// The name that a chain of CNAMEs ends at.
+pub fn alias_target(aliases: &[Record]) -> Option<&Name> {
+    match &aliases.last()?.data {
+        Data::Cname(target) => Some(target),
+        _ => None,
+    }
+}
 
 /// One mail host with what DNS says of it.
 pub(super) struct Host<'a> {
@@ -44,10 +52,7 @@ impl<'a> Host<'a> {
 
     /// The name that its CNAME leads to, where there is one.
     pub(super) fn alias_target(&self) -> Option<&'a Name> {
-        match &self.addresses.aliases().last()?.data {
-            Data::Cname(target) => Some(target),
-            _ => None,
-        }
+        alias_target(self.addresses.aliases())
     }
 
     /// The address that stands where a name should.

@@ -7,6 +7,7 @@ mod hosts;
 mod judge;
 mod names;
 
+pub use hosts::alias_target;
 pub use names::{MxHost, MxSet, mx_names};
 
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 //! environment is `cli`'s and `main`'s work.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// The name given in EHLO; `None`: the machine's own.
     pub ehlo: Option<String>,
+    /// The file in which domains are remembered from run to run; `None`: nothing is.
+    pub memory: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             now: None,
             concurrency: 64,
             ehlo: None,
+            memory: None,
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::untrusted::visible;
 
 /// Files longer than this are not printed whole: the screen scrolls, a report does not.
 const MOST_SOURCE_LINES: usize = 24;
+/// Columns that the last column of a table keeps before the others give way.
+const LAST_COLUMN: usize = 32;
 /// Columns of a term beside its explanation.
 const TERM: usize = 30;
 
@@ -86,7 +88,7 @@ fn flatten<'a>(nodes: &'a [TreeNode], depth: usize, rows: &mut Vec<(usize, &'a T
     }
 }
 
-/// Columns as wide as their cells; when the line is too short the widest column gives way.
+/// Columns as wide as their cells; when the line is too short the last column wraps, then the widest others give way.
 pub fn table(page: &mut Page, indent: &str, table: &Table) {
     let mut widths: Vec<usize> = table.columns.iter().map(|heading| heading.width()).collect();
     for row in &table.rows {
@@ -95,7 +97,8 @@ pub fn table(page: &mut Page, indent: &str, table: &Table) {
         }
     }
     let room = page.width().saturating_sub(indent.len() + 2 * widths.len().saturating_sub(1));
-    while widths.iter().sum::<usize>() > room {
+    let last = widths.pop().unwrap_or(0).min(LAST_COLUMN);
+    while widths.iter().sum::<usize>() + last > room {
         match widths.iter_mut().max() {
             Some(widest) if *widest > 8 => *widest -= 1,
             _ => break,
@@ -105,13 +108,14 @@ pub fn table(page: &mut Page, indent: &str, table: &Table) {
     let rows = std::iter::once(&headings).chain(table.rows.iter().map(|row| &row.cells));
     for cells in rows {
         let mut pieces: Vec<(Tone, String)> = vec![(Tone::Plain, indent.to_owned())];
-        for (number, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-            let last = number + 1 == widths.len();
-            let text = cut(&cell.text, width);
-            pieces.push((tone(cell), if last { text } else { padded(&text, width) + "  " }));
+        for (cell, &width) in cells.iter().zip(&widths) {
+            pieces.push((tone(cell), padded(&cut(&cell.text, width), width) + "  "));
         }
         let pieces: Vec<(Tone, &str)> = pieces.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
-        page.line(&pieces);
+        match cells.get(widths.len()) {
+            Some(end) => page.wrapped(&pieces, tone(end), &end.text),
+            None => page.line(&pieces),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Layers {
     pub timeout: Option<Set<f64>>,
     /// The name of the colour theme.
     pub theme: Option<Set<String>>,
+    /// Whether nothing is remembered from run to run.
+    pub forget: bool,
 }
 
 /// A value and where it was set: the path of the file, or the variable.
@@ -39,6 +41,7 @@ struct File {
     selectors: Vec<String>,
     timeout: Option<f64>,
     theme: Option<String>,
+    remember: Option<bool>,
 }
 
 impl Layers {
@@ -70,6 +73,7 @@ impl Layers {
             selectors: file.selectors,
             timeout: file.timeout.map(|value| Set { value, at: at.clone() }),
             theme: file.theme.map(|value| Set { value, at }),
+            forget: file.remember == Some(false),
         })
     }
 
@@ -87,6 +91,9 @@ impl Layers {
         if let Some(theme) = set("MXRAY_THEME") {
             self.theme = Some(Set { value: theme, at: "MXRAY_THEME".to_owned() });
         }
+        if let Some(remember) = set("MXRAY_REMEMBER") {
+            self.forget = matches!(remember.trim(), "0" | "no" | "false" | "never");
+        }
         if let Some(seconds) = set("MXRAY_TIMEOUT") {
             let value = seconds
                 .trim()
@@ -101,6 +108,13 @@ impl Layers {
 /// `~/.config/mxray/config.toml`, or where the platform keeps such files.
 pub fn default_path() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "mxray").map(|dirs| dirs.config_dir().join("config.toml"))
+}
+
+/// `~/.local/state/mxray/`, or where the platform keeps what programs note for themselves.
+pub fn state_folder() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "mxray")?;
+    // Only Linux has a directory for state; elsewhere it lies beside the program's other files.
+    Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
 }
 
 #[cfg(test)]

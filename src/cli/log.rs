@@ -24,9 +24,5 @@ pub fn open(verbose: u8) -> Result<(), Failure> {
 
 fn path() -> Option<PathBuf> {
     let named = std::env::var_os("MXRAY_LOG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.or_else(|| {
-        let dirs = directories::ProjectDirs::from("", "", "mxray")?;
-        // Only Linux has a directory for state; elsewhere it lies beside the program's other files.
-        Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("mxray.log"))
-    })
+    named.or_else(|| Some(super::layers::state_folder()?.join("mxray.log")))
 }

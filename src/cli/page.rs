@@ -123,6 +123,7 @@ impl Page {
                 self.out.push_str(&" ".repeat(indent));
             }
             self.put(tone, line);
+            self.out.truncate(self.out.trim_end_matches(' ').len());
             self.out.push('\n');
         }
     }

@@ -181,6 +181,9 @@ fn settings(options: &Options, layers: &Layers) -> Result<Settings, Failure> {
         let rule = ConnectTo::parse(spec).map_err(|why| Failure::Usage(format!("--connect-to: {why}")))?;
         settings.connect_to.push(rule);
     }
+    if !layers.forget && options.case.is_none() {
+        settings.memory = super::layers::state_folder().map(|folder| folder.join("memory.json"));
+    }
     for path in &options.ca_file {
         let pem = std::fs::read(path).map_err(|error| Failure::file("read --ca-file", path, &error))?;
         settings.extra_roots.push(pem);

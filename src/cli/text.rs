@@ -119,7 +119,7 @@ fn section(page: &mut Page, section: &Section, open: bool) {
         }
     }
     for suggestion in &section.suggestions {
-        self::suggestion(page, suggestion);
+        self::suggestion(page, section, suggestion);
     }
 }
 
@@ -171,7 +171,7 @@ fn quote(page: &mut Page, text: &str, span: Span, tone: Tone) {
     page.line(&[(Tone::Plain, &" ".repeat(7 + before.width())), (tone, &under)]);
 }
 
-fn suggestion(page: &mut Page, suggestion: &Suggestion) {
+fn suggestion(page: &mut Page, section: &Section, suggestion: &Suggestion) {
     let verb = if suggestion.current.is_some() { "change" } else { "publish" };
     let ttl = suggestion.ttl.map_or_else(|| "Auto".to_owned(), |ttl| ttl.to_string());
     let what = match suggestion.kind {
@@ -180,7 +180,9 @@ fn suggestion(page: &mut Page, suggestion: &Suggestion) {
     };
     let step = format!("       {}. {verb} ", suggestion.step);
     page.line(&[(Tone::Strong, &step), (Tone::Strong, &what)]);
-    if let Some(current) = &suggestion.current {
+    if let Some(current) = &suggestion.current
+        && !stands_above(section, current)
+    {
         value(page, "now", Tone::Dim, current);
     }
     value(page, "new", Tone::Good, &suggestion.value);
@@ -193,6 +195,15 @@ fn suggestion(page: &mut Page, suggestion: &Suggestion) {
         let label = format!("          {{{}}} ", blank.key);
         page.wrapped(&[(Tone::Warn, &label)], Tone::Plain, &blank.prompt);
     }
+}
+
+/// Whether the section has shown this record or file already, just above its suggestions.
+fn stands_above(section: &Section, current: &str) -> bool {
+    section.blocks.iter().any(|block| match block {
+        Block::Record(record) => record.text == current,
+        Block::Source { text, .. } => text.trim_end() == current.trim_end(),
+        Block::Facts(_) | Block::Tree(_) | Block::Table(_) | Block::Prose { .. } => false,
+    })
 }
 
 /// A value line by line, never wrapped: it is there to be copied.

@@ -3,7 +3,6 @@
 //! and nothing leaves the machine. Without a file (settings, `--demo`, `--case`) nothing is remembered.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -56,8 +55,8 @@ struct File {
 
 impl Memory {
     /// The memory in this file, which need not exist.
-    pub fn at(path: PathBuf) -> Memory {
-        Memory { path }
+    pub fn at(path: &Path) -> Memory {
+        Memory { path: path.to_owned() }
     }
 
     /// What is known of a domain; a file that cannot be read knows nothing.
@@ -101,9 +100,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     let beside = Path::new(&beside);
-    let written = std::fs::File::create(beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(beside, path));
+    let written = std::fs::write(beside, bytes).and_then(|()| std::fs::rename(beside, path));
     if written.is_err() {
         let _ = std::fs::remove_file(beside);
     }
@@ -161,7 +158,7 @@ mod tests {
     #[test]
     fn what_was_seen_is_known_the_next_time() {
         let folder = tempfile::tempdir().unwrap();
-        let memory = Memory::at(folder.path().join("state/memory.json"));
+        let memory = Memory::at(&folder.path().join("state/memory.json"));
         let name = Name::from_text("monsec.io").unwrap();
         assert_eq!(memory.recall(&name), Remembered::default());
 
@@ -178,7 +175,7 @@ mod tests {
     #[test]
     fn a_broken_file_knows_nothing_and_is_written_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let memory = Memory::at(folder.path().join("memory.json"));
+        let memory = Memory::at(&folder.path().join("memory.json"));
         std::fs::write(folder.path().join("memory.json"), "{ half").unwrap();
         let name = Name::from_text("monsec.io").unwrap();
         assert_eq!(memory.recall(&name), Remembered::default());

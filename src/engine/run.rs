@@ -28,6 +28,7 @@ use super::House;
 use super::desk::{Asked, Desk, Flight, Reply};
 use super::https::{self, Target};
 use super::ledger::{Ledger, Way};
+use super::memory::Memory;
 use super::smtp;
 
 /// What one job may use up.
@@ -632,6 +633,12 @@ impl<S: Subject> Run<S> {
             sections,
             lookups: self.ledger.into_lines(),
         };
+        // A replay or a what-if is not what the domain publishes today.
+        if let (Some(path), None) = (&self.house.settings.memory, &self.job.evidence)
+            && let Err(why) = Memory::at(path).keep(&report)
+        {
+            tracing::warn!("cannot remember {}: {why}", report.target);
+        }
         self.house.outbox.put(self.id, JobEvent::Finished(Arc::new(report), self.evidence));
     }
 }

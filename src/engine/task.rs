@@ -10,13 +10,18 @@ use crate::records::dmarc::AuthorDomain;
 
 use super::House;
 use super::desk::Desk;
+use super::memory::Memory;
 use super::run::run;
 
 /// Does one job from its task to its last event.
 pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job) {
     match job.task.clone() {
         Task::Domain { name, selectors } => {
-            run(house, desk, id, job, Domain { selectors, ..Domain::new(name) }).await;
+            let known = house.settings.memory.as_deref().map(|path| Memory::at(path).recall(&name)).unwrap_or_default();
+            let remembered = known.sts();
+            let mut selectors = selectors;
+            selectors.extend(known.selectors);
+            run(house, desk, id, job, Domain { selectors, remembered, ..Domain::new(name) }).await;
         }
         Task::Message { raw, envelope } => {
             match tokio::task::spawn_blocking(move || Message::parse(raw, envelope)).await {

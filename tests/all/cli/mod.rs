@@ -1,5 +1,6 @@
 //! The real binary, as scripts use it: exit status, what goes to which stream, JSON against its schema.
 
+mod demo;
 mod foreign;
 mod schema;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 /// The binary, with no configuration of the person who runs the tests.
 fn mxray(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("mxray").unwrap();
-    command.args(arguments).env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+    command.args(arguments).env_clear().env("HOME", "/nonexistent").env("MXRAY_REMEMBER", "0").stdin(Stdio::null());
     command
 }
 

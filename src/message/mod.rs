@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod alignment;
+pub mod arc;
 pub mod canonical;
 pub mod dkim;
 pub mod dmarc;
@@ -39,7 +40,7 @@ use crate::message::received::Received;
 use crate::report::{Section, Table, VerdictLine};
 
 /// Every check of a message, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Message>] = &[&dkim::Dkim, &dmarc::Dmarc, &spf::Spf, &headers::Headers];
+pub const ALL: &[&dyn Check<Message>] = &[&dkim::Dkim, &dmarc::Dmarc, &spf::Spf, &arc::Arc, &headers::Headers];
 
 /// A message as it is judged.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ struct Read {
     author: Option<Author>,
     signatures: Vec<Signature>,
     unread_signatures: usize,
+    arc: arc::Sets,
+    /// One a DKIM signature, then one a message signature of ARC, in the order of their sets.
     hashes: Vec<BodyHash>,
     hops: Vec<(usize, Received)>,
     border: Option<envelope::Border>,
@@ -83,12 +86,14 @@ impl Message {
         let signatures: Vec<Signature> =
             fields.by_ref().take(MAX_SIGNATURES).map(|field| Signature::parse(field, Flavor::Dkim)).collect();
         let unread_signatures = fields.count();
-        let wanted: Vec<Wanted> = signatures.iter().map(wanted).collect();
+        let arc = arc::Sets::read(self);
+        let sealed = arc.sets.iter().filter_map(|set| set.message_signature.as_ref());
+        let wanted: Vec<Wanted> = signatures.iter().chain(sealed).map(wanted).collect();
         let hashes = self.body().map(|body| body_hashes(body, &wanted)).unwrap_or_default();
         let hops = envelope::hops(self);
         let border = envelope::border(&hops, self.envelope.hop);
         let known = envelope::known(self, &hops, border.as_ref());
-        Read { author: Some(Author::of(self)), signatures, unread_signatures, hashes, hops, border, known }
+        Read { author: Some(Author::of(self)), signatures, unread_signatures, arc, hashes, hops, border, known }
     }
 
     /// The bytes as they came.
@@ -170,6 +175,18 @@ impl Message {
     /// The body hash that the signature at a place of [`Message::signatures`] wants; `None` without a body.
     pub fn signature_hash(&self, at: usize) -> Option<&BodyHash> {
         self.read.hashes.get(at)
+    }
+
+    /// The ARC sets.
+    pub fn arc_sets(&self) -> &arc::Sets {
+        &self.read.arc
+    }
+
+    /// The body hash that the ARC message signature of an instance wants; `None` without a body.
+    pub fn arc_hash(&self, instance: u32) -> Option<&BodyHash> {
+        let sealed = self.read.arc.sets.iter().filter(|set| set.message_signature.is_some());
+        let at = sealed.into_iter().position(|set| set.instance == instance)?;
+        self.read.hashes.get(self.read.signatures.len() + at)
     }
 
     /// The `Received` fields, the topmost first, with their places among the header fields.

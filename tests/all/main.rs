@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a suite says how many of its cases ran")]
 
 mod cli;
+mod conformance_arc;
 mod conformance_spf;
 mod house;
 mod lab;

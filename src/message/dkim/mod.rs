@@ -34,9 +34,11 @@ mod verify;
 pub use check::Dkim;
 pub(in crate::message) use check::{severity, signing_domains};
 pub use cover::Cover;
+pub(in crate::message) use cover::own_field;
 pub use crypto::Math;
 pub use signature::{Algorithm, Flavor, Problem, ProblemKind, Signature};
 pub use verify::{BodyCheck, FoundKey, HeaderCheck, Judged, KeyLook, Verdict, judge_all};
+pub(in crate::message) use verify::{judge, judge_seal};
 
 /// How many signatures are judged. Mail through several gateways has some five; each costs a lookup and a computation.
 pub const MAX_SIGNATURES: usize = 24;

@@ -188,7 +188,7 @@ impl Signature {
         if value.len() > MAX_BYTES {
             read.problem(ProblemKind::TooLong, None);
         }
-        read.form();
+        read.form(&text);
         if flavor == Flavor::Dkim {
             read.version();
         }
@@ -224,10 +224,8 @@ impl Signature {
         match flavor {
             Flavor::Dkim | Flavor::ArcMessage => signature.message_tags(&mut read, flavor),
             Flavor::ArcSeal => {
-                for tag in ["h", "bh"] {
-                    if let Some(found) = list.get(tag) {
-                        read.problem(ProblemKind::Forbidden(if tag == "h" { "h" } else { "bh" }), Some(found.span()));
-                    }
+                if let Some(found) = list.get("h") {
+                    read.problem(ProblemKind::Forbidden("h"), Some(found.span()));
                 }
             }
         }
@@ -238,14 +236,19 @@ impl Signature {
 
     /// The tags that seals do not have.
     fn message_tags(&mut self, read: &mut Reader<'_>, flavor: Flavor) {
-        (self.header_canon, self.body_canon) = read.canonicalisation();
+        (self.header_canon, self.body_canon) = match flavor {
+            // The ARC suite and the programs that grew up on it sign so when they leave c= out.
+            Flavor::ArcMessage if read.list.get("c").is_none() => (Canon::Relaxed, Canon::Relaxed),
+            Flavor::Dkim | Flavor::ArcMessage | Flavor::ArcSeal => read.canonicalisation(),
+        };
         self.body_hash = read.base64("bh");
         self.length = read.number("l");
-        if let Some((value, span)) = read.required("h") {
-            self.signed = value.split(':').map(|name| name.trim().to_ascii_lowercase()).collect();
-            if self.signed.iter().any(String::is_empty) {
-                read.problem(ProblemKind::BadValue("h"), Some(span));
-            }
+        // An ARC message signature may sign no field at all (`h=` empty), only the body; its section says so.
+        let signs_nothing = flavor == Flavor::ArcMessage && read.list.get("h").is_some_and(|tag| tag.value.is_empty());
+        if !signs_nothing && let Some((value, span)) = read.required("h") {
+            // Sloppy signers leave an empty name (`to::date`); it names no field, and other verifiers pass over it too.
+            let names = value.split(':').map(|name| name.trim().to_ascii_lowercase());
+            self.signed = names.filter(|name| !name.is_empty()).collect();
             if !self.signed.iter().any(|name| name == "from") {
                 read.problem(ProblemKind::FromUnsigned, Some(span));
             }
@@ -319,7 +322,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn form(&mut self) {
+    fn form(&mut self, text: &str) {
         for problem in &self.list.problems {
             match *problem {
                 TagProblem::NoEquals(span) | TagProblem::NoName(span) => {
@@ -327,6 +330,19 @@ impl<'a> Reader<'a> {
                 }
                 TagProblem::Duplicate(span) => self.problem(ProblemKind::Duplicate, Some(span)),
             }
+        }
+        // Records tolerate what a signature must not have (RFC 6376 §3.2): a name that is no tag-name, `;;`.
+        let is_name = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        for tag in self.list.tags.iter().filter(|tag| !is_name(tag.name)) {
+            self.problems.push(Problem { kind: ProblemKind::NotATag, span: Some(tag.span()) });
+        }
+        if text.trim_end().trim_end_matches(';').split(';').any(|part| part.trim().is_empty())
+            || text.trim_end().ends_with(";;")
+        {
+            self.problem(ProblemKind::NotATag, None);
         }
     }
 
@@ -453,6 +469,8 @@ mod tests {
             (format!("{BASE}; i=@other.com"), ProblemKind::IdentityOutside, false),
             (format!("{BASE}; i=@notexample.com"), ProblemKind::IdentityOutside, false),
             (format!("{BASE}; junk"), ProblemKind::NotATag, false),
+            (format!("{BASE};; x=1"), ProblemKind::NotATag, false),
+            (format!("{BASE}; _=1"), ProblemKind::NotATag, false),
             (BASE.replace("b=Yg==", "b=***"), ProblemKind::BadValue("b"), false),
             (BASE.replace("b=Yg==", "b="), ProblemKind::BadValue("b"), false),
         ] {
@@ -468,6 +486,8 @@ mod tests {
             format!("{BASE}; x=10"),
             format!("{BASE}; i=user@SUB.example.COM"),
             format!("{BASE}; n=;"),
+            format!("{BASE}; \r\n "),
+            BASE.replace("To:from", "To: :from:"),
             BASE.replace("s=k1", "s=0"),
             BASE.replace("d=Example.com", "d=bücher.example"),
             BASE.replace("s=k1", "s=with_underscore"),

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::check::{Absence, Kind, Look, Outcome, Seen, Wait, all};
+use crate::check::{Absence, Dns, Kind, Look, Outcome, Seen, Wait, all};
 use crate::message::Message;
 use crate::message::canonical::{BodyHash, Hash};
 use crate::message::dkim::crypto::{self, Math};
@@ -182,33 +182,48 @@ pub(in crate::message) fn judge<'m>(
     seen: &Seen<'_>,
     received: OffsetDateTime,
 ) -> Result<Judged<'m>, Wait> {
-    let answer = signature.key_name.as_ref().map(|name| seen.dns(name, Kind::Txt)).transpose()?;
+    let answer = ask_key(signature, seen)?;
     let cover = Cover::of(message, signature);
     let input = cover.input(message, signature);
-    let key = match answer {
-        None => KeyLook::NoName,
-        Some(dns) => match dns.look() {
-            Look::Absent(absence) => KeyLook::Absent(dns.id, absence),
-            Look::Unknown(outcome) => KeyLook::Unknown(dns.id, outcome.clone()),
-            Look::Found(records) => KeyLook::Found(
-                dns.id,
-                records
-                    .iter()
-                    .zip(dns.texts())
-                    .take(super::MAX_KEYS)
-                    .map(|(record, text)| try_key(signature, &text, record.ttl, &input))
-                    .collect(),
-            ),
-        },
-    };
+    let key = look_at_key(signature, answer, &input);
     let body = body_check(signature, hash);
     let header = header_check(signature, &key);
     let (verdict, reason) = if message.skipped_fields() > 0 {
         (Verdict::Neutral, "the header has more fields than we read".to_owned())
     } else {
-        word(signature, &body, &header, &key, received)
+        word(signature, Some(&body), &header, &key, received)
     };
     Ok(Judged { number: 1, signature, cover, verdict, reason, body, header, key })
+}
+
+/// Judges a seal: a signature over header fields alone, whose bytes are given.
+pub(in crate::message) fn judge_seal(
+    signature: &Signature,
+    input: impl FnOnce() -> Vec<u8>,
+    seen: &Seen<'_>,
+    received: OffsetDateTime,
+) -> Result<(Verdict, String, HeaderCheck, KeyLook), Wait> {
+    let answer = ask_key(signature, seen)?;
+    let key = look_at_key(signature, answer, &input());
+    let header = header_check(signature, &key);
+    let (verdict, reason) = word(signature, None, &header, &key, received);
+    Ok((verdict, reason, header, key))
+}
+
+fn ask_key<'s>(signature: &Signature, seen: &Seen<'s>) -> Result<Option<Dns<'s>>, Wait> {
+    signature.key_name.as_ref().map(|name| seen.dns(name, Kind::Txt)).transpose()
+}
+
+fn look_at_key(signature: &Signature, answer: Option<Dns<'_>>, input: &[u8]) -> KeyLook {
+    let Some(dns) = answer else { return KeyLook::NoName };
+    match dns.look() {
+        Look::Absent(absence) => KeyLook::Absent(dns.id, absence),
+        Look::Unknown(outcome) => KeyLook::Unknown(dns.id, outcome.clone()),
+        Look::Found(records) => {
+            let texts = records.iter().zip(dns.texts()).take(super::MAX_KEYS);
+            KeyLook::Found(dns.id, texts.map(|(record, text)| try_key(signature, &text, record.ttl, input)).collect())
+        }
+    }
 }
 
 fn try_key(signature: &Signature, text: &[u8], ttl: u32, input: &[u8]) -> FoundKey {
@@ -292,10 +307,10 @@ fn header_check(signature: &Signature, key: &KeyLook) -> HeaderCheck {
     }
 }
 
-/// The one table of outcomes, in the order in which they decide (see [`super`]).
+/// The one table of outcomes, in the order in which they decide (see [`super`]); a seal has no body.
 fn word(
     signature: &Signature,
-    body: &BodyCheck,
+    body: Option<&BodyCheck>,
     header: &HeaderCheck,
     key: &KeyLook,
     received: OffsetDateTime,
@@ -305,9 +320,9 @@ fn word(
         return (verdict, problem.kind.reason());
     }
     match body {
-        BodyCheck::TooShort(_) => return (Verdict::PermError, "l= counts more bytes than the body has".into()),
-        BodyCheck::Mismatch(_) => return (Verdict::Fail, "body changed".into()),
-        BodyCheck::Match(_) | BodyCheck::Unchecked(_) => {}
+        Some(BodyCheck::TooShort(_)) => return (Verdict::PermError, "l= counts more bytes than the body has".into()),
+        Some(BodyCheck::Mismatch(_)) => return (Verdict::Fail, "body changed".into()),
+        Some(BodyCheck::Match(_) | BodyCheck::Unchecked(_)) | None => {}
     }
     let keys = match key {
         KeyLook::NoName => return (Verdict::PermError, "the signature names no key".into()),
@@ -328,7 +343,7 @@ fn word(
             _ => (Verdict::Fail, "header signature does not verify".into()),
         };
     };
-    if let BodyCheck::Unchecked(why) = body {
+    if let Some(BodyCheck::Unchecked(why)) = body {
         return (Verdict::Neutral, (*why).to_owned());
     }
     if signature.algorithm.hash() == Hash::Sha1 {

@@ -134,7 +134,10 @@ impl Lab {
             }
         }
         let web = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        connect_to.push(rule(None, Some(443), web.local_addr()?.port()));
+        let port = web.local_addr()?.port();
+        connect_to.extend(world::hosts().iter().map(|host| rule(Some(host), Some(443), port)));
+        // a host without an address is looked up, so that the answer says why there is none
+        connect_to.push(ConnectTo { host: None, port: Some(443), to_host: None, to_port: None });
         tasks.spawn(web::serve(web));
         // whatever else is called, nothing leaves this machine
         connect_to.push(rule(None, None, NOBODY));

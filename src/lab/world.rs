@@ -86,6 +86,26 @@ pub(super) const TARGETS: &[Target] = &[
     Target { domain: "danewrong.servers.example", about: "a TLSA record that does not match the certificate" },
 ];
 
+/// The names that have an address or an alias, read off the lines of the zones: parsing them whole is left for later.
+pub(super) fn hosts() -> Vec<String> {
+    let mut hosts = Vec::new();
+    for zone in ZONES {
+        let origin = zone.lines().find_map(|line| line.strip_prefix("$ORIGIN ")).unwrap_or_default();
+        let origin = origin.trim().trim_end_matches('.');
+        for line in zone.lines().filter(|line| !line.starts_with(';')) {
+            let mut words = line.split_whitespace();
+            let (owner, kind) = (words.next(), words.skip_while(|word| *word != "IN").nth(1));
+            if let (Some(owner), Some("A" | "AAAA" | "CNAME")) = (owner, kind) {
+                let host = if owner == "@" { origin.to_owned() } else { format!("{owner}.{origin}") };
+                if hosts.last() != Some(&host) {
+                    hosts.push(host);
+                }
+            }
+        }
+    }
+    hosts
+}
+
 /// The DKIM keys, for signing.
 pub(super) fn keys() -> Vec<DkimKey> {
     bundle::entries(DKIM)

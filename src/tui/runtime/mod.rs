@@ -32,8 +32,10 @@ const LARGEST_FILE: u64 = 256 * 1024 * 1024;
 /// Shows the screen until the person quits or a signal ends it. Must run on a multi-threaded tokio runtime, on the
 /// process's main thread; the terminal is as it was when this returns, and after a panic.
 pub async fn run(options: Options) -> Result<Ended, TuiError> {
+    // Before the terminal is taken: a signal that comes with the first frame must find somebody who gives it back.
+    let signals = terminal::signals()?;
     let mut screen = Screen::enter()?;
-    let ended = Runtime::new(options, &screen).run(&mut screen).await;
+    let ended = Runtime::new(options, &screen).run(&mut screen, signals).await;
     screen.leave();
     ended
 }
@@ -77,7 +79,7 @@ impl Runtime {
         }
     }
 
-    async fn run(mut self, screen: &mut Screen) -> Result<Ended, TuiError> {
+    async fn run(mut self, screen: &mut Screen, mut signals: mpsc::Receiver<i32>) -> Result<Ended, TuiError> {
         if self.target.is_none() && self.message.is_none() {
             start(&mut self.state);
         }
@@ -86,7 +88,6 @@ impl Runtime {
 
         // Only now, behind the first frame, does anything start that may take time.
         let mut keys = input::start();
-        let mut signals = terminal::signals()?;
         let mut broken = terminal::broken();
         let (ready, mut prepared) = mpsc::channel::<Prepared>(1);
         if let Some(prepare) = self.prepare.take() {

@@ -21,11 +21,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::config::{Settings, Upstream};
 use crate::job::{Job, JobId};
+use crate::smtp::probe::Move;
 
 use desk::{Desk, Slots, lock};
 use dns::Servers;
@@ -59,6 +60,29 @@ pub(crate) struct House {
     trust: Arc<Trust>,
     slots: Arc<Slots>,
     dialogues: Semaphore,
+    /// Where typed lines go, for jobs with a hands-on dialogue.
+    typed: Mutex<HashMap<JobId, mpsc::Sender<Move>>>,
+}
+
+impl House {
+    /// What a dialogue needs.
+    fn wire(&self) -> smtp::Wire {
+        smtp::Wire {
+            connect_to: self.settings.connect_to.as_slice().into(),
+            trust: self.trust.clone(),
+            now: self.settings.now,
+            ehlo: self.settings.ehlo.clone(),
+            timeout: self.settings.timeout,
+        }
+    }
+
+    /// From now on, lines typed for this job come here.
+    fn listen_to(&self, id: JobId) -> mpsc::Receiver<Move> {
+        // A person types far slower than a server reads; a paste of more lines than this waits for the next one.
+        let (sender, receiver) = mpsc::channel(64);
+        lock(&self.typed).insert(id, sender);
+        receiver
+    }
 }
 
 /// The name servers that are asked now, and those that were.
@@ -92,6 +116,7 @@ impl Engine {
             trust,
             slots: Arc::new(Slots::new(settings.concurrency)),
             dialogues: Semaphore::new(MAX_DIALOGUES),
+            typed: Mutex::default(),
             settings,
         });
         let desk = open(&house, &upstreams);
@@ -110,7 +135,8 @@ impl Engine {
         let desk = lock(&self.reception).desk.clone();
         let (house, jobs) = (self.house.clone(), self.jobs.clone());
         let work = async move {
-            task::perform(house, desk, id, job).await;
+            task::perform(house.clone(), desk, id, job).await;
+            lock(&house.typed).remove(&id);
             lock(&jobs).remove(&id);
         };
         let handle = self.runtime.spawn(work).abort_handle();
@@ -121,9 +147,15 @@ impl Engine {
         }
     }
 
+    /// Says something in the hands-on dialogue of a job: a typed line, STARTTLS, the end. False when nobody listens.
+    pub fn say(&self, id: JobId, next: Move) -> bool {
+        lock(&self.house.typed).get(&id).is_some_and(|sender| sender.try_send(next).is_ok())
+    }
+
     /// Stops a job: its unshared queries end at once, and nothing more arrives under `id`.
     pub fn cancel(&self, id: JobId) {
         self.house.outbox.forget(id);
+        lock(&self.house.typed).remove(&id);
         let job = lock(&self.jobs).remove(&id);
         if let Some(job) = job {
             job.abort();

@@ -393,11 +393,14 @@ impl<S: Subject> Run<S> {
             },
             Query::Smtp(dialogue) => {
                 let (house, dialogue, grow) = (self.house.clone(), dialogue.clone(), self.grow.0.clone());
+                let typed = dialogue.hands_on.then(|| house.listen_to(self.id));
                 self.answers.push(
                     async move {
                         let _slot = house.dialogues.acquire().await;
-                        let tell = |transcript| drop(grow.send((Query::Smtp(dialogue.clone()), transcript)));
-                        let transcript = smtp::converse(&dialogue, &house.settings, tell).await;
+                        let tell = |transcript: &Transcript| {
+                            drop(grow.send((Query::Smtp(dialogue.clone()), transcript.clone())));
+                        };
+                        let transcript = smtp::converse(&dialogue, &house.wire(), typed, tell).await;
                         let reply = Reply { answer: Arc::new(Answer::Smtp(transcript)), via: "".into(), detail: None };
                         Arrival::Answer { query: Query::Smtp(dialogue.clone()), reply }
                     }

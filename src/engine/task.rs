@@ -7,6 +7,7 @@ use crate::job::{Job, JobEvent, JobId, Task};
 use crate::message::Message;
 use crate::records::Domain;
 use crate::records::dmarc::AuthorDomain;
+use crate::smtp::Target;
 
 use super::House;
 use super::desk::Desk;
@@ -32,6 +33,13 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: 
         }
         Task::Spf { .. } => house.outbox.put(id, JobEvent::Failed("check_host() is not wired up yet".into())),
         Task::Dmarc { name } => run(house, desk, id, job, AuthorDomain(Domain::new(name))).await,
-        Task::Smtp { .. } => house.outbox.put(id, JobEvent::Failed("dialogues are not wired up yet".into())),
+        Task::Smtp { target, plan } => match Target::parse(&target, plan) {
+            Ok(mut target) => {
+                let rules = house.settings.connect_to.iter().filter(|rule| rule.to_host.is_some());
+                target.redirected = rules.map(|rule| (rule.host.clone(), rule.port)).collect();
+                run(house, desk, id, job, target).await;
+            }
+            Err(why) => house.outbox.put(id, JobEvent::Failed(why)),
+        },
     }
 }

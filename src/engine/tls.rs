@@ -23,6 +23,7 @@ use super::EngineError;
 pub(crate) struct Trust {
     extra: Vec<CertificateDer<'static>>,
     now: Option<OffsetDateTime>,
+    verifier: OnceLock<Result<Arc<dyn ServerCertVerifier>, String>>,
     config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
@@ -39,7 +40,7 @@ impl Trust {
                 return Err(EngineError::BadRoots("no certificate in PEM form in it".into()));
             }
         }
-        Ok(Trust { extra: certificates, now, config: OnceLock::new() })
+        Ok(Trust { extra: certificates, now, verifier: OnceLock::new(), config: OnceLock::new() })
     }
 
     /// A client's configuration without ALPN; the first call reads the roots.
@@ -53,9 +54,25 @@ impl Trust {
             .unwrap_or_else(|_| Err("the trusted certificates could not be read".into()))
     }
 
+    /// The verifier alone, for who judges a certificate apart from the handshake; the first call reads the roots.
+    pub(crate) async fn verifier(self: &Arc<Self>) -> Result<Arc<dyn ServerCertVerifier>, String> {
+        if let Some(ready) = self.verifier.get() {
+            return ready.clone();
+        }
+        let trust = self.clone();
+        tokio::task::spawn_blocking(move || trust.read_roots())
+            .await
+            .unwrap_or_else(|_| Err("the trusted certificates could not be read".into()))
+    }
+
+    fn read_roots(&self) -> Result<Arc<dyn ServerCertVerifier>, String> {
+        let make = || self.make_verifier(&Arc::new(rustls::crypto::ring::default_provider()));
+        self.verifier.get_or_init(make).clone()
+    }
+
     fn make(&self) -> Result<Arc<ClientConfig>, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Verifier { inner: self.verifier(&provider)? });
+        let verifier = Arc::new(Verifier { inner: self.read_roots()? });
         let time: Arc<dyn TimeProvider> = match self.now {
             Some(now) => Arc::new(FixedTime(now)),
             None => Arc::new(rustls::time_provider::DefaultTimeProvider),
@@ -69,7 +86,7 @@ impl Trust {
         Ok(Arc::new(config))
     }
 
-    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    fn make_verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
         match rustls_platform_verifier::Verifier::new_with_extra_roots(self.extra.clone(), provider.clone()) {
             Ok(verifier) => Ok(Arc::new(verifier)),
             // No certificate store here (a bare container): Mozilla's list is better than trusting nobody.

@@ -241,7 +241,7 @@ pub(crate) mod tests {
         let mut transcript = Transcript::default();
         let mut tls = false;
         for (number, line) in text.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-            let bytes = || line[2..].trim_start().as_bytes().to_vec();
+            let bytes = || line.get(2..).unwrap_or_default().trim_start().as_bytes().to_vec();
             let event = match line {
                 "*connect" => TranscriptEvent::Connected { local: None, peer: None },
                 "*tls-failed" => TranscriptEvent::TlsFailed("a test's reason".into()),

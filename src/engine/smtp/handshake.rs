@@ -1,0 +1,145 @@
+//! The TLS handshake of an opportunistic sender: it goes on whatever the certificate says, and the certificate is judged
+//! apart, as a sender that checks would (RFC 7435, RFC 8461 §4.2). The signatures of the handshake itself are verified.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::check::{PkixFault, TlsSession};
+use crate::engine::smtp::Wire;
+use crate::engine::tls;
+
+/// Shakes hands; the error is a reason in words.
+pub(super) async fn shake(
+    socket: TcpStream,
+    host: &str,
+    wire: &Wire,
+) -> Result<(TlsStream<TcpStream>, TlsSession), String> {
+    let name = match host.parse::<std::net::IpAddr>() {
+        Ok(ip) => ServerName::IpAddress(ip.into()),
+        Err(_) => ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name for TLS"))?,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|why| why.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Opportunistic(provider)))
+        .with_no_client_auth();
+    // The roots load beside the handshake, not before it.
+    let roots = wire.trust.verifier();
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), socket);
+    let (connected, verifier) = tokio::join!(connecting, roots);
+    let stream = connected.map_err(|why| match tls::within(&why) {
+        Some(error) => tls::words(error),
+        None if why.kind() == std::io::ErrorKind::UnexpectedEof => "the server closed the connection".into(),
+        None => why.to_string(),
+    })?;
+    let now = wire.now.unwrap_or_else(OffsetDateTime::now_utc);
+    let (_, connection) = stream.get_ref();
+    let chain: Vec<CertificateDer<'static>> =
+        connection.peer_certificates().unwrap_or_default().iter().map(|der| der.clone().into_owned()).collect();
+    let pkix = match verifier {
+        Ok(verifier) => judge(&*verifier, &chain, &name, now),
+        Err(why) => Err(PkixFault::Other(why)),
+    };
+    let session = TlsSession {
+        version: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
+            other => format!("{other:?}"),
+        },
+        cipher: connection
+            .negotiated_cipher_suite()
+            .map(|suite| format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1))
+            .unwrap_or_default(),
+        group: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
+        alpn: connection.alpn_protocol().map(|bytes| crate::untrusted::lossless(bytes).into_owned()),
+        sni: match &name {
+            ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
+            _ => None,
+        },
+        checked_name: host.to_owned(),
+        chain: chain.iter().map(|der| Arc::from(der.as_ref())).collect(),
+        pkix,
+        checked_at: now,
+    };
+    Ok((stream, session))
+}
+
+fn judge(
+    verifier: &dyn ServerCertVerifier,
+    chain: &[CertificateDer<'static>],
+    name: &ServerName<'_>,
+    now: OffsetDateTime,
+) -> Result<(), PkixFault> {
+    let Some((leaf, above)) = chain.split_first() else {
+        return Err(PkixFault::Other("the server sent no certificate".into()));
+    };
+    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    let error = match verifier.verify_server_cert(leaf, above, name, &[], at) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let self_signed =
+        || x509_parser::parse_x509_certificate(leaf).is_ok_and(|(_, parsed)| parsed.issuer() == parsed.subject());
+    Err(match &error {
+        rustls::Error::InvalidCertificate(reason) => match reason {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => PkixFault::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => PkixFault::NotYetValid,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => PkixFault::WrongName,
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => PkixFault::WrongUsage,
+            _ if self_signed() => PkixFault::SelfSigned,
+            CertificateError::UnknownIssuer => PkixFault::UnknownIssuer,
+            _ => PkixFault::Other(tls::words(&error)),
+        },
+        _ => PkixFault::Other(tls::words(&error)),
+    })
+}
+
+/// Accepts any certificate, and no forged handshake.
+#[derive(Debug)]
+struct Opportunistic(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Opportunistic {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use time::OffsetDateTime;
 
 use crate::check::{
@@ -312,7 +314,12 @@ fn data(kind: Kind, text: &str) -> Result<Data, String> {
             port: short(2)?,
             target: name(words.get(3).copied().unwrap_or("."))?,
         },
-        Kind::Dnskey => Data::Dnskey { flags: short(0)?, protocol: small(1)?, algorithm: small(2)?, key: Vec::new() },
+        Kind::Dnskey => Data::Dnskey {
+            flags: short(0)?,
+            protocol: small(1)?,
+            algorithm: small(2)?,
+            key: BASE64_STANDARD.decode(rest(3)).map_err(|_| "not base64")?,
+        },
         Kind::Https => Data::Other(text.to_owned()),
     })
 }

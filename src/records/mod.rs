@@ -5,6 +5,7 @@ pub mod address;
 pub mod dane;
 pub mod dkim;
 pub mod dmarc;
+pub mod dnssec;
 pub mod form;
 pub mod lint;
 pub mod mta_sts;
@@ -45,6 +46,7 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &mta_sts::MtaStsCheck,
     &tls_rpt::TlsRptCheck,
     &dane::Dane,
+    &dnssec::Dnssec,
 ];
 
 impl Domain {

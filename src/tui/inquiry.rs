@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::check::Transcript;
+use crate::check::{Check, Transcript};
 use crate::job::{JobEvent, JobId, Task};
-use crate::records;
 use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
 use crate::tui::theme::{Look, Theme};
+use crate::{message, records, smtp};
 
 /// One job and everything it has told.
 #[derive(Clone, Debug)]
@@ -212,12 +212,16 @@ impl Inquiry {
 /// The sections that a task will have, before its first answer.
 fn expected(task: &Task) -> Vec<Expected> {
     match task {
-        Task::Domain { .. } => {
-            records::ALL.iter().map(|check| Expected { id: check.id(), title: check.title() }).collect()
-        }
-        // A message's and a dialogue's sections are told by their first events, within a millisecond.
-        Task::Message { .. } | Task::Smtp { .. } | Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
+        Task::Domain { .. } => titles(records::ALL),
+        Task::Message { .. } => titles(message::ALL),
+        Task::Smtp { .. } => titles(smtp::ALL),
+        // No pane asks these.
+        Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
     }
+}
+
+fn titles<S>(checks: &[&dyn Check<S>]) -> Vec<Expected> {
+    checks.iter().map(|check| Expected { id: check.id(), title: check.title() }).collect()
 }
 
 fn title(task: &Task) -> String {

@@ -143,6 +143,11 @@ impl Theme {
         }
     }
 
+    /// The row under the cursor: reversed as a whole, so that it reads as one bar; the words keep what the colours said.
+    pub fn cursor(self) -> Style {
+        Style::new().fg(Color::Reset).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED)
+    }
+
     /// The sign before a state's word.
     pub fn state_glyph(self, state: State) -> &'static str {
         match (state, self.ascii) {
@@ -181,9 +186,11 @@ impl Theme {
 
 fn sixteen(look: Look) -> Option<Color> {
     Some(match look {
-        Look::Plain | Look::Strong | Look::Dim | Look::Absent | Look::Running => return None,
+        Look::Plain | Look::Strong | Look::Dim | Look::Absent | Look::Running | Look::Marked(Severity::Ok) => {
+            return None;
+        }
         Look::Heading | Look::Link => Color::Cyan,
-        Look::Ok | Look::Added | Look::Marked(Severity::Ok) => Color::Green,
+        Look::Ok | Look::Added => Color::Green,
         Look::Note | Look::Marked(Severity::Info) => Color::Blue,
         Look::Warn | Look::Marked(Severity::Warning) => Color::Yellow,
         Look::Error | Look::Removed | Look::Marked(Severity::Error) => Color::Red,
@@ -194,10 +201,10 @@ fn sixteen(look: Look) -> Option<Color> {
 /// Middle tones: at least 3:1 against both black and white.
 fn true_color(look: Look) -> Option<(u8, u8, u8)> {
     Some(match look {
-        Look::Plain | Look::Strong => return None,
+        Look::Plain | Look::Strong | Look::Marked(Severity::Ok) => return None,
         Look::Dim | Look::Absent | Look::Running => (0x85, 0x8c, 0x94),
         Look::Heading | Look::Link => (0x1f, 0x93, 0xa8),
-        Look::Ok | Look::Added | Look::Marked(Severity::Ok) => (0x2f, 0x9a, 0x58),
+        Look::Ok | Look::Added => (0x2f, 0x9a, 0x58),
         Look::Note | Look::Marked(Severity::Info) => (0x46, 0x86, 0xd6),
         Look::Warn | Look::Marked(Severity::Warning) => (0xb9, 0x83, 0x0a),
         Look::Error | Look::Removed | Look::Marked(Severity::Error) => (0xe0, 0x4b, 0x45),

@@ -175,7 +175,13 @@ impl Builder<'_> {
             if fair < 7 {
                 return self.table_as_list(table);
             }
-            share(&mut widths, width - gaps);
+            let least: Vec<usize> = (0..count)
+                .map(|column| {
+                    let cells = table.rows.iter().filter_map(|row| row.cells.get(column));
+                    cells.map(|cell| longest_word(&visible(&cell.text)) + judged_columns(cell)).max().unwrap_or(0)
+                })
+                .collect();
+            share(&mut widths, &least, width - gaps);
         }
         let heads = table.columns.iter().zip(&widths).map(|(title, width)| fit(&visible(title), *width));
         self.row(vec![Piece::new(heads.collect::<Vec<_>>().join("  "), Look::Dim)]);
@@ -249,15 +255,27 @@ fn judged_columns(cell: &Cell) -> usize {
     if cell.severity >= Severity::Warning { 2 } else { 0 }
 }
 
-/// Takes columns from the widest until all fit.
-fn share(widths: &mut [usize], room: usize) {
-    while widths.iter().sum::<usize>() > room {
-        let Some(widest) = widths.iter_mut().max() else { return };
-        if *widest <= 4 {
-            return;
+fn longest_word(text: &str) -> usize {
+    text.split([' ', ';', ',']).map(|word| columns(word) + 1).max().unwrap_or(0)
+}
+
+/// Takes from the widest until all fit: from those whose words still fit, then, when there is no other way, from words.
+fn share(widths: &mut [usize], least: &[usize], room: usize) {
+    for floor in [true, false] {
+        while widths.iter().sum::<usize>() > room {
+            let Some(widest) =
+                widths.iter_mut().zip(least).filter_map(|(width, least)| spare(width, *least, floor)).max()
+            else {
+                break;
+            };
+            *widest -= 1;
         }
-        *widest -= 1;
     }
+}
+
+fn spare(width: &mut usize, least: usize, floor: bool) -> Option<&mut usize> {
+    let keep = if floor { least.max(4) } else { 4 };
+    (*width > keep).then_some(width)
 }
 
 fn count(node: &TreeNode) -> usize {

@@ -2,7 +2,7 @@
 //! order.
 
 use super::{Builder, Document, Layout, Piece, Target};
-use crate::finding::{Severity, Suggestion};
+use crate::finding::{Severity, Suggestion, SuggestionKind};
 use crate::report::{Link, Section, Table, VerdictLine};
 use crate::tui::theme::Look;
 
@@ -16,19 +16,22 @@ pub fn overview<'a>(
 ) -> Document {
     let mut out = Builder::new(layout);
     out.flow(vec![Piece::new(if finished { "Overview" } else { "Overview so far" }, Look::Strong)], 0);
-    out.verdict(verdict);
     if let Some(table) = summary {
         out.blank();
         out.table(table);
     }
     out.worst_first(sections.clone(), finished);
     out.steps(sections);
+    out.verdict(verdict);
     out.finish()
 }
 
 impl Builder<'_> {
     fn verdict(&mut self, verdict: &[VerdictLine]) {
-        self.blank();
+        if verdict.is_empty() {
+            return;
+        }
+        self.heading("the verdict in full", "");
         for line in verdict {
             let links = line.section.map(|id| (id.to_owned(), Link::Section(id)));
             self.begin(Target::Line {
@@ -52,7 +55,11 @@ impl Builder<'_> {
             .filter(|(_, finding)| finding.severity >= Severity::Warning)
             .collect();
         all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
-        let note = if all.is_empty() { String::new() } else { format!("{} findings", all.len()) };
+        let note = match all.len() {
+            0 => String::new(),
+            1 => "1 finding".to_owned(),
+            many => format!("{many} findings"),
+        };
         self.heading("worst first", &note);
         for (section, finding) in &all {
             self.begin(Target::Line {
@@ -91,10 +98,14 @@ impl Builder<'_> {
                 text: suggestion.value.clone(),
                 links: vec![(section.title.to_owned(), Link::Section(section.id))],
             });
+            let what = match suggestion.kind {
+                SuggestionKind::Record => format!("{} {}  ", suggestion.rr_type, suggestion.host),
+                SuggestionKind::File => format!("file on {}  ", suggestion.name),
+            };
             self.flow(
                 vec![
                     Piece::new(format!("{:>2}  ", nth + 1), Look::Dim),
-                    Piece::new(format!("{} {}  ", suggestion.rr_type, suggestion.host), Look::Strong),
+                    Piece::new(what, Look::Strong),
                     Piece::new(&suggestion.why, Look::Plain),
                 ],
                 4,

@@ -2,7 +2,6 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
 
 use super::Pane;
 use crate::report::Lookup;
@@ -175,7 +174,7 @@ impl Pane for LookupsPane {
             pieces(buffer, theme, (rows.x, y), 1, &[Piece::new(if chosen { ">" } else { " " }, Look::Strong)]);
             pieces(buffer, theme, (rows.x + 1, y), rows.width.saturating_sub(1), &row);
             if chosen {
-                buffer.set_style(Rect { y, height: 1, ..rows }, Style::new().add_modifier(Modifier::REVERSED));
+                buffer.set_style(Rect { y, height: 1, ..rows }, theme.cursor());
             }
         }
         if rows.bottom() < area.bottom() {

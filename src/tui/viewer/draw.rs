@@ -154,7 +154,7 @@ impl Viewer {
                         1 => "1 finding".to_owned(),
                         many => format!("{many} findings"),
                     };
-                    row.push(Piece::new(fit(" Overview", 10 + title_width), Look::Strong));
+                    row.push(Piece::new(fit(" Overview", 11 + title_width), Look::Strong));
                     row.push(Piece::new(note, Look::Dim));
                 }
                 Some(entry) => {
@@ -171,7 +171,7 @@ impl Viewer {
             }
             pieces(buffer, theme, (area.x, y), area.width, &row);
             if chosen {
-                let style = if self.focus == Focus::List { REVERSED } else { BOLD };
+                let style = if self.focus == Focus::List { theme.cursor() } else { BOLD };
                 buffer.set_style(Rect { x: area.x, y, width: area.width, height: 1 }, style);
             }
         }
@@ -220,7 +220,7 @@ impl Viewer {
             }
             if at_cursor {
                 buffer.set_string(area.x, y, ">", theme.style(Look::Strong));
-                buffer.set_style(Rect { x: area.x, y, width: area.width, height: 1 }, REVERSED);
+                buffer.set_style(Rect { x: area.x, y, width: area.width, height: 1 }, theme.cursor());
             }
         }
         self.more(theme, area, buffer);
@@ -241,5 +241,4 @@ impl Viewer {
     }
 }
 
-const REVERSED: Style = Style::new().add_modifier(Modifier::REVERSED);
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);

@@ -173,7 +173,7 @@ impl Viewer {
             Action::Top => self.jump(inquiry, 0, rows),
             Action::Bottom => self.jump(inquiry, usize::MAX, rows),
             Action::Left => self.focus = Focus::List,
-            Action::Right => self.focus = Focus::Details,
+            Action::Right => self.into_details(),
             Action::ScrollLeft => self.skip = self.skip.saturating_sub(16),
             Action::ScrollRight => self.skip += 16,
             Action::NextFinding => return Some(self.next_finding(shared, area, true)),
@@ -257,7 +257,7 @@ impl Viewer {
 
     fn enter(&mut self, shared: &mut Shared) -> Option<Vec<Effect>> {
         if self.focus == Focus::List {
-            self.focus = Focus::Details;
+            self.into_details();
             return Some(Vec::new());
         }
         match self.target()?.clone() {
@@ -306,6 +306,14 @@ impl Viewer {
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// The keys go to the details; the first time the cursor stands on the first thing that can be opened or copied.
+    fn into_details(&mut self) {
+        self.focus = Focus::Details;
+        if (self.cursor, self.top) == (0, 0) {
+            self.cursor = self.document.target_rows().first().map_or(0, |(y, _)| *y);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
 
 use crate::tui::document::Piece;
 use crate::tui::document::wrap::{columns, fit, wrap};
@@ -120,7 +119,7 @@ fn choice(state: &State, area: Rect, menu: &Menu, buffer: &mut Buffer) {
             &[Piece::new(format!("{sign}{text}"), Look::Plain)],
         );
         if chosen {
-            buffer.set_style(Rect { y, height: 1, ..inner }, Style::new().add_modifier(Modifier::REVERSED));
+            buffer.set_style(Rect { y, height: 1, ..inner }, state.shared.theme.cursor());
         }
     }
 }

@@ -1,0 +1,147 @@
+//! Keys, bursts, pastes and the mouse: what the person's hand does.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use tui_input::InputRequest;
+
+use super::line::{open_line, type_key};
+use super::over::answer_overlay;
+use super::{act, dispatch};
+use crate::tui::action::{Action, PaneId};
+use crate::tui::effect::Effect;
+use crate::tui::keymap;
+use crate::tui::state::{Overlay, State};
+use crate::tui::view::pane_area;
+use crate::tui::widgets::{header, overlay};
+
+/// Fewer keys at once are a person who types ahead, or a key that repeats.
+const BURST: usize = 6;
+/// A paste of one line up to here goes onto the line; anything longer or with several lines is a message.
+const LINE_MAX: usize = 1000;
+
+pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if state.shared.width < crate::tui::view::SMALLEST.0 && key.code == KeyCode::Char('q') {
+        return vec![Effect::Quit];
+    }
+    if state.shared.line.is_some() {
+        return type_key(state, key);
+    }
+    if state.shared.overlay.is_some() {
+        return answer_overlay(state, key);
+    }
+    state.shared.notice = None;
+    match keymap::resolve(state.active, &key) {
+        Some(action) => act(state, action),
+        None => Vec::new(),
+    }
+}
+
+/// Keys that came at once. On the line they are typed; elsewhere more than a few different ones are no commands.
+pub(super) fn burst(state: &mut State, keys: &[KeyEvent]) -> Vec<Effect> {
+    let text = as_text(keys);
+    let lines = text.trim_end_matches(['\r', '\n']).contains(['\r', '\n']);
+    let first = keys.first();
+    let repeats = keys.iter().all(|key| Some(key) == first);
+    let all_named = text.trim_matches(['\r', '\n', '\t']).is_empty();
+    let opens_line = text.starts_with(':') && !lines;
+    let typed =
+        if state.shared.line.is_some() { !lines } else { keys.len() < BURST || repeats || opens_line || all_named };
+    if let Some(Overlay::Unbracketed(held)) = &mut state.shared.overlay {
+        held.push_str(&text);
+        return Vec::new();
+    }
+    if typed {
+        return keys.iter().flat_map(|key| press(state, *key)).collect();
+    }
+    if looks_like_message(&text) {
+        state.shared.line = None;
+        return paste(state, text);
+    }
+    state.shared.line = None;
+    state.shared.overlay = Some(Overlay::Unbracketed(text));
+    Vec::new()
+}
+
+fn as_text(keys: &[KeyEvent]) -> String {
+    keys.iter()
+        .filter_map(|key| match key.code {
+            KeyCode::Char('j') if key.modifiers.contains(KeyModifiers::CONTROL) => Some('\n'),
+            KeyCode::Char(c) => Some(c),
+            KeyCode::Enter => Some('\r'),
+            KeyCode::Tab => Some('\t'),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether one of the first lines is a header field.
+fn looks_like_message(text: &str) -> bool {
+    text.split(['\r', '\n']).map(str::trim_start).filter(|line| !line.is_empty()).take(5).any(|line| {
+        line.split_once(':').is_some_and(|(name, _)| {
+            name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+    }) && text.contains(['\r', '\n'])
+}
+
+pub(super) fn paste(state: &mut State, text: String) -> Vec<Effect> {
+    let line = text.trim();
+    let one_line = line.len() <= LINE_MAX && !line.contains(['\r', '\n']);
+    if one_line {
+        if line.is_empty() {
+            return Vec::new();
+        }
+        if state.shared.line.is_none() {
+            open_line(&mut state.shared);
+        }
+        if let Some(open) = &mut state.shared.line {
+            for c in line.chars() {
+                open.input.handle(InputRequest::InsertChar(c));
+            }
+        }
+        return Vec::new();
+    }
+    state.shared.line = None;
+    state.shared.overlay = None;
+    let bytes: Arc<[u8]> = Arc::from(text.into_bytes());
+    load(state, bytes, "paste".to_owned())
+}
+
+pub(super) fn load(state: &mut State, bytes: Arc<[u8]>, source: String) -> Vec<Effect> {
+    state.shared.unsaved = (source == "paste").then_some("the pasted message");
+    state.shared.message = Some(bytes.clone());
+    dispatch(state, PaneId::Message, &Action::Load(bytes, source))
+}
+
+pub(super) fn point(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
+    let by = match mouse.kind {
+        MouseEventKind::ScrollUp => -3,
+        MouseEventKind::ScrollDown => 3,
+        MouseEventKind::Down(MouseButton::Left) => 0,
+        _ => return Vec::new(),
+    };
+    if let Some(Overlay::Help(top)) = &mut state.shared.overlay {
+        let moved = if by < 0 { top.saturating_sub(3) } else { *top + u16::from(by > 0) * 3 };
+        let area = pane_area(state.shared.width, state.shared.height);
+        let most = overlay::help_scroll(state, area);
+        state.shared.overlay = Some(Overlay::Help(moved.min(most)));
+        return Vec::new();
+    }
+    if state.shared.overlay.is_some() {
+        return Vec::new();
+    }
+    if by != 0 {
+        return dispatch(state, state.active, &Action::Wheel(by));
+    }
+    match mouse.row {
+        0 => header::pane_at(state.shared.width, mouse.column)
+            .map_or_else(Vec::new, |pane| act(state, Action::Show(pane))),
+        1 => {
+            if state.shared.line.is_none() {
+                open_line(&mut state.shared);
+            }
+            Vec::new()
+        }
+        row => dispatch(state, state.active, &Action::Click(mouse.column, row)),
+    }
+}

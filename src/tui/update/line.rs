@@ -1,0 +1,172 @@
+//! The line: typing, earlier lines, and what an answer leads to.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tui_input::InputRequest;
+
+use super::{dispatch, follow, quit};
+use crate::config::Upstream;
+use crate::report::Link;
+use crate::tui::action::{Action, PaneId};
+use crate::tui::effect::Effect;
+use crate::tui::state::{Purpose, Shared, State};
+use crate::tui::target::{self, Target};
+
+pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    let Some(line) = &mut state.shared.line else { return Vec::new() };
+    let request = match key.code {
+        KeyCode::Esc => {
+            state.shared.line = None;
+            return Vec::new();
+        }
+        KeyCode::Char('c') if ctrl => return quit(state),
+        KeyCode::Enter => return submit(state),
+        KeyCode::Up => return recall(&mut state.shared, true),
+        KeyCode::Down => return recall(&mut state.shared, false),
+        KeyCode::Left if ctrl => InputRequest::GoToPrevWord,
+        KeyCode::Right if ctrl => InputRequest::GoToNextWord,
+        KeyCode::Left => InputRequest::GoToPrevChar,
+        KeyCode::Right => InputRequest::GoToNextChar,
+        KeyCode::Home => InputRequest::GoToStart,
+        KeyCode::End => InputRequest::GoToEnd,
+        KeyCode::Backspace => InputRequest::DeletePrevChar,
+        KeyCode::Delete => InputRequest::DeleteNextChar,
+        KeyCode::Char('a') if ctrl => InputRequest::GoToStart,
+        KeyCode::Char('e') if ctrl => InputRequest::GoToEnd,
+        KeyCode::Char('u') if ctrl => InputRequest::DeleteFromStart,
+        KeyCode::Char('k') if ctrl => InputRequest::DeleteTillEnd,
+        KeyCode::Char('w') if ctrl => InputRequest::DeletePrevWord,
+        KeyCode::Char('h') if ctrl => InputRequest::DeletePrevChar,
+        KeyCode::Char(c) if !ctrl && !c.is_control() => InputRequest::InsertChar(c),
+        _ => return Vec::new(),
+    };
+    line.error = None;
+    line.input.handle(request);
+    Vec::new()
+}
+
+/// Earlier lines, and what the demo world offers.
+fn recall(shared: &mut Shared, back: bool) -> Vec<Effect> {
+    let Some(line) = shared.line.as_mut().filter(|line| line.purpose == Purpose::Go) else { return Vec::new() };
+    let offers = shared.offers.iter().rev().map(|(target, _)| target);
+    let known: Vec<&String> = offers.chain(&shared.typed).collect();
+    let next = match (line.recall, back) {
+        (None, true) => Some(0),
+        // With nothing typed before, Down is the first offer of the list on the screen.
+        (None, false) if shared.typed.is_empty() => known.len().checked_sub(1),
+        (None, false) => None,
+        (Some(at), up) if up == shared.typed.is_empty() && shared.typed.is_empty() => {
+            Some((at + 1).min(known.len().saturating_sub(1)))
+        }
+        (Some(at), true) => Some((at + 1).min(known.len().saturating_sub(1))),
+        (Some(at), false) => at.checked_sub(1),
+    };
+    line.recall = next.filter(|at| *at < known.len());
+    let text = line.recall.and_then(|at| known.iter().rev().nth(at)).map(|text| (*text).clone()).unwrap_or_default();
+    line.input = tui_input::Input::new(text);
+    Vec::new()
+}
+
+pub(super) fn open_line(shared: &mut Shared) {
+    shared.ask(Purpose::Go, ":", "a domain, URL, address, host:port, or message file");
+}
+
+/// Opens the line: at the start, and by `:`.
+pub fn start(state: &mut State) {
+    open_line(&mut state.shared);
+}
+
+/// Goes to what was typed on the command line.
+pub fn go(state: &mut State, text: &str) -> Vec<Effect> {
+    match target::parse(text) {
+        Ok(target) => {
+            state.shared.line = None;
+            if state.shared.typed.last().map(String::as_str) != Some(text) {
+                state.shared.typed.push(text.to_owned());
+            }
+            match target {
+                Target::Domain(name) => {
+                    let link =
+                        if state.active == PaneId::Smtp { Link::Smtp(name.to_string()) } else { Link::Domain(name) };
+                    follow(state, link)
+                }
+                Target::Smtp(host) => follow(state, Link::Smtp(host)),
+                Target::File(path) => vec![Effect::Open(path)],
+            }
+        }
+        Err(why) => {
+            if state.shared.line.is_none() {
+                open_line(&mut state.shared);
+            }
+            if let Some(line) = &mut state.shared.line {
+                line.error = Some(why);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn submit(state: &mut State) -> Vec<Effect> {
+    let Some(line) = &state.shared.line else { return Vec::new() };
+    let text = line.input.value().trim().to_owned();
+    match line.purpose.clone() {
+        Purpose::Go => go(state, &text),
+        Purpose::Servers => servers(state, &text),
+        Purpose::File => {
+            state.shared.line = None;
+            if text.is_empty() { Vec::new() } else { vec![Effect::Open(text)] }
+        }
+        Purpose::Save => {
+            state.shared.line = None;
+            save(state, &text)
+        }
+        Purpose::Blank(_) if text.is_empty() => {
+            if let Some(line) = &mut state.shared.line {
+                line.error = Some("it cannot be empty".into());
+            }
+            Vec::new()
+        }
+        purpose @ (Purpose::Selector | Purpose::Search | Purpose::Border | Purpose::Envelope | Purpose::Blank(_)) => {
+            state.shared.line = None;
+            dispatch(state, state.active, &Action::Answered(purpose, text))
+        }
+    }
+}
+
+fn servers(state: &mut State, text: &str) -> Vec<Effect> {
+    let specs = text.split([',', ' ']).filter(|spec| !spec.is_empty() && *spec != "system");
+    let parsed: Result<Vec<Upstream>, String> = specs.map(Upstream::parse).collect();
+    match parsed {
+        Ok(upstreams) if text.is_empty() => {
+            state.shared.line = None;
+            drop(upstreams);
+            Vec::new()
+        }
+        Ok(upstreams) => {
+            state.shared.line = None;
+            let mut effects = vec![Effect::Switch(upstreams)];
+            effects.extend(dispatch(state, state.active, &Action::AskAgain));
+            effects
+        }
+        Err(why) => {
+            if let Some(line) = &mut state.shared.line {
+                line.error = Some(why);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn save(state: &mut State, path: &str) -> Vec<Effect> {
+    if path.is_empty() {
+        return Vec::new();
+    }
+    if let Some((_, text)) = &state.shared.long_copy {
+        return vec![Effect::Save { path: path.to_owned(), text: text.clone() }];
+    }
+    let Some(report) = state.shared.inquiry(state.active).and_then(|inquiry| inquiry.report()) else {
+        return Vec::new();
+    };
+    let text = serde_json::to_string_pretty(report.as_ref()).unwrap_or_default();
+    vec![Effect::Save { path: path.to_owned(), text }]
+}

@@ -1,0 +1,221 @@
+//! What happens next: `update(&mut State, Event) -> Vec<Effect>`. Neither async nor with a clock. The focused input has the
+//! key first, then what lies over the panes, then the keymap; no key of a paste is ever a command.
+
+mod keys;
+mod line;
+mod over;
+#[cfg(test)]
+mod tests;
+
+use crate::job::{JobEvent, JobId};
+use crate::report::Link;
+use crate::tui::action::{Action, PaneId};
+use crate::tui::effect::Effect;
+use crate::tui::event::{Delivery, Event};
+use crate::tui::inquiry::{Stage, size};
+use crate::tui::state::{EngineStage, Overlay, Purpose, Shared, State};
+use crate::tui::view::pane_area;
+use keys::{burst, load, paste, point, press};
+use line::open_line;
+
+pub use line::{go, start};
+
+/// Takes one event in and says what is to be done outside.
+pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    match event {
+        Event::Key(key) => press(state, key),
+        Event::Keys(keys) => burst(state, &keys),
+        Event::Paste(text) => paste(state, text),
+        Event::Mouse(mouse) => point(state, mouse),
+        Event::Resize(width, height) => {
+            (state.shared.width, state.shared.height) = (width, height);
+            Vec::new()
+        }
+        Event::Job(id, event) => tell(&mut state.shared, id, event),
+        Event::Ready(label) => {
+            state.shared.engine = EngineStage::Ready;
+            state.shared.resolver = label;
+            Vec::new()
+        }
+        Event::NoEngine(why) => {
+            for inquiry in state.shared.inquiries.iter_mut().flatten().filter(|inquiry| inquiry.is_running()) {
+                inquiry.take(JobEvent::Failed(why.clone()));
+            }
+            state.shared.warn(format!("no question can be asked: {why}"));
+            state.shared.engine = EngineStage::Failed(why);
+            Vec::new()
+        }
+        Event::Copied(what, delivery) => {
+            copied(&mut state.shared, &what, delivery);
+            Vec::new()
+        }
+        Event::NoClipboard { what, text } => vec![Effect::CopyByTerminal { what, text }],
+        Event::Opened(path, Ok(bytes)) => {
+            let source = path.rsplit('/').next().unwrap_or(&path).to_owned();
+            load(state, bytes, source)
+        }
+        Event::Opened(path, Err(why)) => {
+            state.shared.warn(format!("{path}: {why}"));
+            Vec::new()
+        }
+        Event::Saved(path, Ok(())) => {
+            state.shared.tell(format!("saved: {path}"));
+            Vec::new()
+        }
+        Event::Saved(path, Err(why)) => {
+            state.shared.warn(format!("not saved: {path}: {why}"));
+            Vec::new()
+        }
+        Event::Broke(what) => {
+            state.shared.warn(format!("something in mxray broke: {what}"));
+            Vec::new()
+        }
+    }
+}
+
+/// Lays out what has changed; once after every batch of events, before the frame.
+pub fn settle(state: &mut State) {
+    let area = pane_area(state.shared.width, state.shared.height);
+    if let Some(pane) = state.panes.get_mut(state.active.index()) {
+        pane.sync(&state.shared, area);
+    }
+}
+
+fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
+    // A late answer of a job that is nobody's any more is dropped.
+    if let Some(inquiry) = shared.inquiries.iter_mut().flatten().find(|inquiry| inquiry.id == id)
+        && inquiry.is_running()
+    {
+        inquiry.take(event);
+    }
+    Vec::new()
+}
+
+fn copied(shared: &mut Shared, what: &str, delivery: Delivery) {
+    match delivery {
+        Delivery::Clipboard => shared.tell(format!("copied: {what}")),
+        Delivery::Terminal { through } => {
+            let through = through.map_or_else(String::new, |name| format!(" through {name}"));
+            shared.tell(format!("sent to the terminal by OSC 52{through} (it cannot confirm): {what}"));
+        }
+        Delivery::TooLong(bytes) => {
+            shared.warn(format!(
+                "NOT copied: {what} has {}, more than terminals take; S saves it to a file",
+                size(bytes)
+            ));
+            return;
+        }
+        Delivery::Failed(why) => {
+            shared.warn(format!("NOT copied: {what}: {why}; S saves it to a file"));
+            return;
+        }
+    }
+    shared.long_copy = None;
+}
+
+fn act(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Show(pane) => {
+            state.active = pane;
+            Vec::new()
+        }
+        Action::OpenLine => {
+            open_line(&mut state.shared);
+            Vec::new()
+        }
+        Action::Help => {
+            state.shared.overlay = Some(Overlay::Help(0));
+            Vec::new()
+        }
+        Action::Quit => quit(state),
+        Action::Redraw => vec![Effect::Redraw],
+        Action::Servers => {
+            state.shared.ask(
+                Purpose::Servers,
+                "name servers",
+                "IP[:PORT], tls://IP#NAME, https://HOST/path, or system",
+            );
+            Vec::new()
+        }
+        Action::OpenFile => {
+            state.shared.ask(Purpose::File, "open file", "path of a message (.eml)");
+            Vec::new()
+        }
+        Action::Save => {
+            let what = match (&state.shared.long_copy, state.shared.inquiry(state.active).and_then(|now| now.report()))
+            {
+                (Some((what, _)), _) => what.clone(),
+                (None, Some(_)) => "the report as JSON".to_owned(),
+                (None, None) => {
+                    state.shared.tell("nothing to save yet");
+                    return Vec::new();
+                }
+            };
+            state.shared.ask(Purpose::Save, "save to", what);
+            Vec::new()
+        }
+        Action::Stop => stop(state),
+        Action::Enter => {
+            let link = state.panes.get(state.active.index()).and_then(|pane| pane.single_link());
+            match link {
+                Some(link @ (Link::Domain(_) | Link::Smtp(_) | Link::Message(_))) => follow(state, link),
+                Some(Link::Section(_)) | None => dispatch(state, state.active, &Action::Enter),
+            }
+        }
+        other => dispatch(state, state.active, &other),
+    }
+}
+
+fn follow(state: &mut State, link: Link) -> Vec<Effect> {
+    let pane = match &link {
+        Link::Domain(_) => PaneId::Domain,
+        Link::Smtp(_) => PaneId::Smtp,
+        Link::Message(_) => PaneId::Message,
+        Link::Section(_) => state.active,
+    };
+    dispatch(state, pane, &Action::Follow(link))
+}
+
+fn stop(state: &mut State) -> Vec<Effect> {
+    let slot = state.shared.inquiries.get_mut(state.active.index()).and_then(Option::as_mut);
+    match slot.filter(|inquiry| inquiry.is_running()) {
+        None => {
+            state.shared.tell("nothing is under way");
+            Vec::new()
+        }
+        Some(inquiry) => {
+            inquiry.stage = Stage::Stopped;
+            inquiry.version += 1;
+            let id = inquiry.id;
+            state.shared.tell("stopped; r asks again");
+            vec![Effect::Cancel(id)]
+        }
+    }
+}
+
+fn quit(state: &mut State) -> Vec<Effect> {
+    match state.shared.unsaved {
+        None => vec![Effect::Quit],
+        Some(what) => {
+            state.shared.line = None;
+            state.shared.overlay = Some(Overlay::ConfirmQuit(what));
+            Vec::new()
+        }
+    }
+}
+
+/// Shows a pane and lets it act.
+fn dispatch(state: &mut State, pane: PaneId, action: &Action) -> Vec<Effect> {
+    state.active = pane;
+    let area = pane_area(state.shared.width, state.shared.height);
+    let Some(shown) = state.panes.get_mut(pane.index()) else { return Vec::new() };
+    shown.sync(&state.shared, area);
+    let mut effects = shown.update(action, &mut state.shared, area);
+    for effect in &mut effects {
+        if let Effect::Copy { what, text } = effect {
+            what.push_str(&format!(", {}", size(text.len())));
+            state.shared.long_copy = Some((what.clone(), text.clone()));
+        }
+    }
+    effects
+}

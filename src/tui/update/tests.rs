@@ -1,0 +1,451 @@
+//! Keys in, effects and state out.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use time::OffsetDateTime;
+
+use super::{settle, start, update};
+use crate::check::Evidence;
+use crate::finding::{Blank, Finding, Severity, Suggestion};
+use crate::job::{Job, JobEvent, JobId, Task};
+use crate::name::Name;
+use crate::report::{Block, Cell, Fact, Link, RecordBlock, Report, Section, VerdictLine};
+use crate::tui::action::PaneId;
+use crate::tui::effect::Effect;
+use crate::tui::event::{Delivery, Event};
+use crate::tui::inquiry::Standing;
+use crate::tui::state::{Overlay, State};
+use crate::tui::theme::{Palette, Theme};
+
+fn fresh() -> State {
+    let mut state = State::new(Theme { palette: Palette::None, ascii: false }, 100, 30);
+    start(&mut state);
+    settle(&mut state);
+    state
+}
+
+/// Presses keys one by one: `⏎` Enter, `⎋` Esc, `⇥` Tab, arrows; everything else as it stands.
+fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+    keys.chars()
+        .flat_map(|c| {
+            let effects = update(state, Event::Key(key(c)));
+            settle(state);
+            effects
+        })
+        .collect()
+}
+
+fn key(c: char) -> KeyEvent {
+    let code = match c {
+        '⏎' => KeyCode::Enter,
+        '⎋' => KeyCode::Esc,
+        '⇥' => KeyCode::Tab,
+        '↓' => KeyCode::Down,
+        '↑' => KeyCode::Up,
+        '→' => KeyCode::Right,
+        '←' => KeyCode::Left,
+        '⌃' => return KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL),
+        c => KeyCode::Char(c),
+    };
+    KeyEvent::new(code, KeyModifiers::NONE)
+}
+
+fn tell(state: &mut State, job: u64, event: JobEvent) {
+    update(state, Event::Job(JobId(job), event));
+    settle(state);
+}
+
+fn started(effects: &[Effect]) -> Vec<(u64, &Job)> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Start(id, job) => Some((id.0, job)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn copied(effects: &[Effect]) -> Vec<&str> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Copy { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn dmarc() -> Section {
+    let zone = Name::from_text("example.org").unwrap();
+    let mut section = Section::new("dmarc", "DMARC");
+    section.headline = "none".into();
+    section.blocks.push(Block::Record(RecordBlock {
+        name: "_dmarc.example.org".into(),
+        host: "_dmarc".into(),
+        rr_type: "TXT".into(),
+        priority: None,
+        ttl: Some(300),
+        text: "v=DMARC1; p=none".into(),
+        marks: Vec::new(),
+        lookup: None,
+    }));
+    let reports =
+        Cell::from("reports.example.net").linked(Link::Domain(Name::from_text("reports.example.net").unwrap()));
+    section.blocks.push(Block::Facts(vec![Fact::new("reports", reports)]));
+    section
+        .findings
+        .push(Finding::warning("dmarc.only-watches", "p=none only watches.").with_reference("RFC 9989 §4.7"));
+    let mut suggestion =
+        Suggestion::txt(&zone.below("_dmarc").unwrap(), &zone, "v=DMARC1; p=quarantine; rua=mailto:{rua}");
+    suggestion.blanks.push(Blank { key: "rua", prompt: "Where should reports go?".into() });
+    section.suggestions.push(suggestion);
+    section.settle()
+}
+
+fn report(sections: Vec<Section>) -> JobEvent {
+    let verdict = vec![VerdictLine {
+        question: "SPOOFED?",
+        answer: "yes".into(),
+        severity: Severity::Error,
+        section: Some("dmarc"),
+    }];
+    let report = Report {
+        mxray: "test",
+        schema: 1,
+        kind: "domain",
+        target: "example.org".into(),
+        at: OffsetDateTime::UNIX_EPOCH,
+        elapsed_ms: 84.0,
+        worst: Severity::Warning,
+        verdict,
+        summary: None,
+        sections,
+        lookups: Vec::new(),
+    };
+    JobEvent::Finished(Arc::new(report), Arc::new(Evidence::default()))
+}
+
+/// A finished report of example.org with DMARC chosen and the keys in its details.
+fn on_dmarc() -> State {
+    let mut state = fresh();
+    press(&mut state, "example.org⏎");
+    tell(&mut state, 1, report(vec![dmarc()]));
+    // Enter on the verdict's finding in the overview leads to the section.
+    press(&mut state, "⇥");
+    state
+}
+
+#[test]
+fn a_typed_domain_starts_one_job_and_closes_the_line() {
+    let mut state = fresh();
+    let effects = press(&mut state, "Example.ORG⏎");
+    let jobs = started(&effects);
+    assert!(
+        matches!(jobs.as_slice(), [(1, Job { task: Task::Domain { name, .. }, fresh: false, .. })] if name.as_str() == "example.org"),
+        "{effects:?}"
+    );
+    assert!(state.shared.line.is_none());
+    assert_eq!(state.shared.inquiry(PaneId::Domain).map(|now| now.title.as_str()), Some("example.org"));
+}
+
+#[test]
+fn letters_are_commands_only_when_the_line_is_closed() {
+    let mut state = fresh();
+    assert!(press(&mut state, "q").is_empty(), "q is typed into the line");
+    assert_eq!(state.shared.line.as_ref().map(|line| line.input.value()), Some("q"));
+    assert!(matches!(press(&mut state, "⎋q").as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn esc_backs_out_of_one_thing_and_never_quits() {
+    let mut state = on_dmarc();
+    press(&mut state, "⏎?");
+    assert!(matches!(state.shared.overlay, Some(Overlay::Help(_))));
+    for _ in 0..8 {
+        assert!(press(&mut state, "⎋").is_empty());
+    }
+    assert!(state.shared.overlay.is_none());
+    assert!(state.shared.inquiry(PaneId::Domain).is_some(), "the report stays");
+}
+
+#[test]
+fn a_mistake_on_the_line_is_told_there_and_asks_nothing() {
+    let mut state = fresh();
+    assert!(press(&mut state, "two words⏎").is_empty());
+    let error = state.shared.line.as_ref().and_then(|line| line.error.clone());
+    assert!(error.is_some_and(|error| error.contains("no blanks")));
+    press(&mut state, "x");
+    assert_eq!(state.shared.line.as_ref().and_then(|line| line.error.clone()), None);
+}
+
+#[test]
+fn a_new_domain_stops_the_job_before_and_drops_its_late_answers() {
+    let mut state = fresh();
+    press(&mut state, "example.org⏎");
+    let effects = press(&mut state, ":example.net⏎");
+    assert!(matches!(effects.as_slice(), [Effect::Cancel(JobId(1)), Effect::Start(JobId(2), _)]), "{effects:?}");
+    tell(&mut state, 1, JobEvent::Section(Arc::new(dmarc())));
+    let now = state.shared.inquiry(PaneId::Domain).unwrap();
+    assert_eq!((now.title.as_str(), now.section("dmarc")), ("example.net", None));
+}
+
+#[test]
+fn running_failed_and_could_not_look_are_three_things() {
+    let mut state = fresh();
+    press(&mut state, "example.org⏎");
+    assert_eq!(state.shared.inquiry(PaneId::Domain).unwrap().standing("dmarc"), Standing::Running);
+    let unknown = Section::could_not_look(("dmarc", "DMARC"), "dmarc.unknown", "the record", "no answer in time", []);
+    tell(&mut state, 1, JobEvent::Section(Arc::new(unknown)));
+    let theme = state.shared.theme;
+    let now = state.shared.inquiry(PaneId::Domain).unwrap();
+    let words = |id: &str| now.standing(id).show(theme).1;
+    assert_eq!((words("dmarc"), words("spf")), ("unseen", "asking"));
+    tell(&mut state, 1, JobEvent::Failed("no resolver".into()));
+    assert_eq!(state.shared.inquiry(PaneId::Domain).unwrap().standing("spf").show(theme).1, "failed");
+}
+
+#[test]
+fn y_copies_the_suggestion_after_its_blank_was_asked() {
+    let mut state = on_dmarc();
+    press(&mut state, "⇥");
+    assert!(copied(&press(&mut state, "y")).is_empty());
+    assert_eq!(state.shared.line.as_ref().map(|line| line.label.as_str()), Some("Where should reports go?"));
+    assert!(press(&mut state, "⏎").is_empty(), "an empty blank is not taken");
+    let effects = press(&mut state, "d@example.org⏎");
+    assert_eq!(copied(&effects), ["v=DMARC1; p=quarantine; rua=mailto:d@example.org"]);
+    assert_eq!(copied(&press(&mut state, "n")), ["_dmarc"]);
+    let zone = press(&mut state, "Z");
+    let zone = copied(&zone).concat();
+    assert!(
+        zone.contains("\n_dmarc.example.org. IN TXT \"v=DMARC1; p=quarantine; rua=mailto:d@example.org\"\n"),
+        "{zone}"
+    );
+}
+
+#[test]
+fn a_copy_is_reported_truthfully() {
+    for (delivery, said) in [
+        (Delivery::Clipboard, "copied: x"),
+        (Delivery::Terminal { through: None }, "sent to the terminal by OSC 52 (it cannot confirm): x"),
+        (
+            Delivery::Terminal { through: Some("tmux") },
+            "sent to the terminal by OSC 52 through tmux (it cannot confirm): x",
+        ),
+        (Delivery::TooLong(90_000), "NOT copied: x has 90 KB, more than terminals take; S saves it to a file"),
+    ] {
+        let mut state = fresh();
+        update(&mut state, Event::Copied("x".into(), delivery));
+        assert_eq!(state.shared.notice.map(|notice| notice.text), Some(said.to_owned()));
+    }
+}
+
+#[test]
+fn enter_follows_a_name_and_back_returns_without_asking() {
+    let mut state = on_dmarc();
+    press(&mut state, "←→");
+    let mut effects = Vec::new();
+    for _ in 0..12 {
+        effects = press(&mut state, "⏎");
+        if !effects.is_empty() {
+            break;
+        }
+        press(&mut state, "⎋⎋→↓");
+    }
+    assert!(
+        matches!(started(&effects).as_slice(), [(2, Job { task: Task::Domain { name, .. }, .. })] if name.as_str() == "reports.example.net"),
+        "{effects:?}"
+    );
+    assert!(matches!(press(&mut state, "<").as_slice(), [Effect::Cancel(JobId(2))]));
+    let now = state.shared.inquiry(PaneId::Domain).unwrap();
+    assert!(now.title == "example.org" && now.report().is_some());
+}
+
+#[test]
+fn r_asks_again_past_the_cache_and_stays_in_place() {
+    let mut state = on_dmarc();
+    let effects = press(&mut state, "r");
+    assert!(matches!(started(&effects).as_slice(), [(2, Job { fresh: true, .. })]));
+}
+
+#[test]
+fn other_name_servers_are_read_and_the_pane_asks_again() {
+    let mut state = on_dmarc();
+    assert!(press(&mut state, "Rnonsense⏎").is_empty());
+    assert!(state.shared.line.as_ref().is_some_and(|line| line.error.is_some()));
+    press(&mut state, "⎋");
+    let effects = press(&mut state, "R192.0.2.1⏎");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers.len() == 1),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_selector_is_added_to_the_same_domain() {
+    let mut state = on_dmarc();
+    let effects = press(&mut state, "sK1._domainkey⏎");
+    assert!(
+        matches!(started(&effects).as_slice(), [(2, Job { task: Task::Domain { selectors, .. }, .. })] if selectors == &["k1".to_owned()]),
+        "{effects:?}"
+    );
+}
+
+const MAIL: &str = "From: a@example.org\r\nSubject: quit\r\n\r\nq\r\n";
+
+#[test]
+fn a_paste_of_several_lines_is_a_message_and_asks_nobody_yet() {
+    let mut state = fresh();
+    let effects = update(&mut state, Event::Paste(MAIL.into()));
+    assert_eq!(state.active, PaneId::Message);
+    assert!(
+        matches!(started(&effects).as_slice(), [(_, Job { task: Task::Message { raw, .. }, offline: true, .. })] if raw.as_ref() == MAIL.as_bytes()),
+        "{effects:?}"
+    );
+    let effects = press(&mut state, "a");
+    assert!(matches!(started(&effects).as_slice(), [(_, Job { offline: false, .. })]));
+    let effects = press(&mut state, "x");
+    assert!(matches!(started(&effects).as_slice(), [(_, Job { offline: true, .. })]));
+}
+
+#[test]
+fn quitting_with_a_pasted_message_asks_once() {
+    let mut state = fresh();
+    update(&mut state, Event::Paste(MAIL.into()));
+    assert!(press(&mut state, "q").is_empty());
+    assert!(press(&mut state, "⎋").is_empty());
+    assert!(matches!(press(&mut state, "qq").as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn a_paste_of_one_line_goes_onto_the_line_and_waits_for_enter() {
+    let mut state = fresh();
+    press(&mut state, "⎋");
+    assert!(update(&mut state, Event::Paste("https://example.org/x\n".into())).is_empty());
+    assert_eq!(state.shared.line.as_ref().map(|line| line.input.value()), Some("https://example.org/x"));
+}
+
+fn keys_of(text: &str) -> Event {
+    let code = |c| match c {
+        '\r' => KeyCode::Enter,
+        c => KeyCode::Char(c),
+    };
+    Event::Keys(text.chars().map(|c| KeyEvent::new(code(c), KeyModifiers::NONE)).collect())
+}
+
+#[test]
+fn a_paste_without_brackets_is_never_run_as_commands() {
+    for open_line in [true, false] {
+        let mut state = fresh();
+        if !open_line {
+            press(&mut state, "⎋");
+        }
+        let effects = update(&mut state, keys_of("From: a@example.org\rSubject: q\r\rq\rq\r"));
+        assert!(matches!(started(&effects).as_slice(), [(_, Job { task: Task::Message { .. }, .. })]), "{effects:?}");
+        let mut state = fresh();
+        press(&mut state, "⎋");
+        assert!(update(&mut state, keys_of("yes quit now q")).is_empty());
+        assert!(matches!(&state.shared.overlay, Some(Overlay::Unbracketed(text)) if text == "yes quit now q"));
+        assert!(press(&mut state, "⎋").is_empty());
+        assert_eq!(state.shared.overlay.as_ref().map(|_| ()), None);
+    }
+}
+
+#[test]
+fn typing_ahead_and_a_repeating_key_are_no_paste() {
+    let mut state = fresh();
+    let effects = update(&mut state, keys_of("example.org\r"));
+    assert_eq!(started(&effects).len(), 1);
+    let mut state = on_dmarc();
+    update(&mut state, keys_of("jjjjjjjjjj"));
+    assert!(state.shared.overlay.is_none());
+    let effects = update(&mut state, keys_of(":example.net\r"));
+    assert_eq!(started(&effects).len(), 1);
+}
+
+#[test]
+fn no_engine_fails_what_runs_and_says_why() {
+    let mut state = fresh();
+    press(&mut state, "example.org⏎");
+    update(&mut state, Event::NoEngine("no name server is configured".into()));
+    let now = state.shared.inquiry(PaneId::Domain).unwrap();
+    assert_eq!(now.standing("mx"), Standing::Failed);
+    assert!(started(&press(&mut state, "r")).is_empty());
+}
+
+#[test]
+fn control_c_quits_from_everywhere() {
+    let mut state = fresh();
+    assert!(matches!(press(&mut state, "abc⌃").as_slice(), [Effect::Quit]));
+    let mut state = on_dmarc();
+    assert!(matches!(press(&mut state, "?⌃").as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn the_cursor_stays_on_its_target_when_sections_arrive() {
+    let mut state = fresh();
+    press(&mut state, "example.org⏎");
+    tell(&mut state, 1, JobEvent::Section(Arc::new(dmarc())));
+    // In the overview's details, on the finding of DMARC.
+    press(&mut state, "→");
+    let mut spf = Section::new("spf", "SPF");
+    spf.findings.push(Finding::error("spf.broken", "SPF is broken."));
+    tell(&mut state, 1, JobEvent::Section(Arc::new(spf.settle())));
+    let effects = press(&mut state, "y");
+    assert_eq!(copied(&effects), ["p=none only watches."]);
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_key() -> impl Strategy<Value = Event> {
+        let code = prop_oneof![
+            any::<char>().prop_map(KeyCode::Char),
+            prop_oneof![
+                Just(KeyCode::Enter),
+                Just(KeyCode::Esc),
+                Just(KeyCode::Tab),
+                Just(KeyCode::BackTab),
+                Just(KeyCode::Up),
+                Just(KeyCode::Down),
+                Just(KeyCode::Left),
+                Just(KeyCode::Right),
+                Just(KeyCode::PageDown),
+                Just(KeyCode::End),
+                Just(KeyCode::Backspace),
+            ],
+            proptest::sample::select("jkynYZrRs:/<>?1234 vbeaxo[]".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        ];
+        prop_oneof![
+            8 => code.prop_map(|code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE))),
+            1 => (1u16..140, 1u16..50).prop_map(|(width, height)| Event::Resize(width, height)),
+            1 => ".{0,40}".prop_map(Event::Paste),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+        /// Any keys in any order: nothing breaks, and no frame holds what a terminal would obey.
+        #[test]
+        fn any_keys_are_survived_and_every_frame_is_safe(events in proptest::collection::vec(any_key(), 1..40), evil in ".{0,30}") {
+            let mut state = on_dmarc();
+            let mut section = dmarc();
+            section.id = "spf";
+            section.headline = evil.clone();
+            section.findings.push(Finding::error("spf.x", format!("\u{1b}[31m\u{202e}{evil}")));
+            section.blocks.push(Block::Source { title: evil.clone(), text: format!("a\u{7}\n{evil}\u{200b}"), marks: Vec::new() });
+            tell(&mut state, 1, report(vec![section, dmarc()]));
+            for event in events {
+                update(&mut state, event);
+                settle(&mut state);
+                let area = ratatui::layout::Rect::new(0, 0, state.shared.width, state.shared.height);
+                let mut buffer = ratatui::buffer::Buffer::empty(area);
+                crate::tui::view::draw(&state, area, &mut buffer);
+                for cell in buffer.content() {
+                    prop_assert!(!cell.symbol().chars().any(crate::untrusted::is_hidden), "{:?}", cell.symbol());
+                }
+            }
+        }
+    }
+}

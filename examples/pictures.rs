@@ -28,14 +28,21 @@ enum Step {
 use Step::{See, Type};
 
 const SCENES: &[Scene] = &[
+    Scene { file: "start", arguments: &["--demo"], columns: 100, rows: 30, steps: &[See("monsec.example")] },
     Scene {
         file: "domain",
         arguments: &["--demo", "monsec.example"],
         columns: 100,
         rows: 32,
-        steps: &[See("SPOOFED?"), See("MTA-STS"), Type("j"), See("SPF")],
+        steps: &[See("DO FIRST"), Type("\t"), See("WHY"), Type("\t"), See("1707645265270")],
     },
-    Scene { file: "start", arguments: &["--demo"], columns: 100, rows: 24, steps: &[See(":")] },
+    Scene {
+        file: "lookups",
+        arguments: &["--demo", "monsec.example"],
+        columns: 100,
+        rows: 30,
+        steps: &[See("DO FIRST"), Type("4"), See("_dmarc")],
+    },
 ];
 
 /// How long a scene may take to show what it waits for.

@@ -1,5 +1,6 @@
 //! The house rules: what no compiler checks and every reader relies on. `src/lib.rs` states them; here they are held.
 
+mod readme;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

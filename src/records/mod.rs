@@ -2,6 +2,7 @@
 //! of them is [`ALL`], in the fixed order of the sections.
 
 pub mod address;
+pub mod bulk;
 pub mod dane;
 pub mod dkim;
 pub mod dmarc;
@@ -47,6 +48,7 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &tls_rpt::TlsRptCheck,
     &dane::Dane,
     &dnssec::Dnssec,
+    &bulk::Bulk,
 ];
 
 impl Domain {

@@ -265,7 +265,12 @@ fn absent(at: &Name, mx: &MxSet) -> Finding {
             .with_reference("RFC 8460 §3");
     }
     let text = format!("No TLS-RPT record at {at}: nobody tells you when TLS with your mail hosts fails.");
-    Finding::info("tls-rpt.absent", text)
+    let finding = Finding::info("tls-rpt.absent", text);
+    // A name that is only its own implicit MX is most often a web host: nothing is urged.
+    if mx.implicit {
+        return finding.with_reference("RFC 8460 §3");
+    }
+    finding
         .with_fix("Publish one before MTA-STS or DANE: its reports show what they would stop.")
         .with_reference("RFC 8460 §3")
 }
@@ -312,7 +317,7 @@ fn suggest(
             && !record.rua.is_empty()
             && record.rua.iter().all(|uri| is_usable(uri) && uri.size.is_none())
     });
-    if is_clean || (mx.null_mx && published.is_empty()) {
+    if is_clean || ((mx.null_mx || mx.implicit) && published.is_empty() && misplaced.is_empty()) {
         return None;
     }
     let mut list: Vec<String> = Vec::new();

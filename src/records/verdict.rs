@@ -147,6 +147,14 @@ fn do_first(sections: &[Section]) -> Vec<VerdictLine> {
         seen.push(finding.id);
         first
     });
+    // A note of a section that has something worse to say would only repeat it.
+    let mut worse: Vec<&str> = Vec::new();
+    all.retain(|(_, section, finding)| {
+        if finding.severity > Severity::Info {
+            worse.push(section.id);
+        }
+        finding.severity > Severity::Info || !worse.contains(&section.id)
+    });
     if all.is_empty() {
         let answer = if sections.len() >= ALL.len() { "nothing: every check is content" } else { "nothing so far" };
         return vec![VerdictLine { question: DO_FIRST, answer: answer.into(), severity: Severity::Ok, section: None }];
@@ -272,9 +280,19 @@ mod tests {
         dmarc.findings.push(Finding::error("dmarc.duplicate-tag", "Twice. And so on."));
         dmarc.findings.push(Finding::error("dmarc.absent", "None."));
         dmarc.findings.push(Finding::error("dmarc.absent", "The same again."));
-        dmarc.findings.push(Finding::info("dmarc.consider-reject", "Read.").with_fix("do"));
         let said: Vec<String> = lines(&[spf, dmarc]).split_off(2).into_iter().map(|line| line.1).collect();
         assert_eq!(said, ["dmarc: None", "dmarc: Twice", "spf: Soft"]);
+    }
+
+    #[test]
+    fn a_note_stands_there_only_for_a_section_with_nothing_worse() {
+        let mut sts = section("mta-sts", None);
+        sts.findings.push(Finding::error("mta-sts.no-mx-listed", "Not listed."));
+        sts.findings.push(Finding::info("mta-sts.testing", "Testing.").with_fix("do"));
+        let mut dmarc = section("dmarc", None);
+        dmarc.findings.push(Finding::info("dmarc.consider-reject", "Read.").with_fix("do"));
+        let said: Vec<String> = lines(&[dmarc, sts]).split_off(2).into_iter().map(|line| line.1).collect();
+        assert_eq!(said, ["mta-sts: Not listed", "dmarc: Read"]);
     }
 
     #[test]

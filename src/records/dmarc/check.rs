@@ -17,6 +17,7 @@ use crate::records::dmarc::suggest::{Circumstances, suggest};
 use crate::records::dmarc::uri::ReportUri;
 use crate::records::dmarc::walk::{Discovery, Existence, Role, WalkStep, discover};
 use crate::records::mx::{MxSet, mx_names};
+use crate::records::spf::is_spf;
 use crate::report::{Block, Cell, Fact, Link, Posture, Question, RecordBlock, Row, Section, State, Table, VerdictLine};
 use crate::untrusted::lossless;
 
@@ -123,12 +124,10 @@ fn look(domain: &Domain, seen: &Seen<'_>) -> Result<Section, Wait> {
 }
 
 fn circumstances(mx: &MxSet, apex: &[String]) -> Circumstances {
-    let spf = |text: &&String| text.get(..6).is_some_and(|v| v.eq_ignore_ascii_case("v=spf1"));
-    let nothing_sends = apex
-        .iter()
-        .filter(spf)
-        .any(|text| text.get(6..).is_some_and(|terms| terms.trim_matches(' ').eq_ignore_ascii_case("-all")));
-    Circumstances { parked: mx.null_mx && nothing_sends, has_spf: apex.iter().any(|text| spf(&text)) }
+    let spf: Vec<&String> = apex.iter().filter(|text| is_spf(text.as_bytes())).collect();
+    let nothing_sends =
+        spf.iter().any(|text| text.get(6..).is_some_and(|terms| terms.trim_matches(' ').eq_ignore_ascii_case("-all")));
+    Circumstances { parked: mx.null_mx && nothing_sends, has_spf: !spf.is_empty() }
 }
 
 /// A DMARC record at the domain itself instead of at `_dmarc`. Of the parents' apexes nothing is asked: a stray record
@@ -176,10 +175,14 @@ fn with_record(found: &Discovery, record: &Dmarc, around: Circumstances) -> Sect
     let mut section = Section::new(ID, TITLE);
     section.headline = found.effective_policy.map_or("void", Policy::as_str).to_owned();
     let lookup = found.policy_step().and_then(|step| step.lookup);
-    let mut all = findings::of_record(record);
-    if let Some(policy) = found.policy {
-        all.extend(findings::of_policy(found, record, policy));
-        all.extend(next_step(found, policy, around));
+    let mut all = Vec::new();
+    // The record of a public suffix is not this owner's to change.
+    if found.role != Some(Role::Suffix) {
+        all.extend(findings::of_record(record));
+        if let Some(policy) = found.policy {
+            all.extend(findings::of_policy(found, record, policy));
+            all.extend(next_step(found, policy, around));
+        }
     }
     // Where nothing is sent there is nothing to read reports about.
     all.retain(|finding| !(around.parked && finding.id == "dmarc.no-reports"));

@@ -314,3 +314,14 @@ fn of_a_domain_that_does_not_exist_nothing_is_said_here() {
         look("gone.example.com", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\nexample.com A 192.0.2.1");
     assert_eq!(below.facts.get("effective_policy").unwrap(), "reject", "np speaks of names that do not exist");
 }
+
+#[test]
+fn the_record_of_a_public_suffix_is_shown_and_not_criticised() {
+    let section = look(
+        "shop.bank.example",
+        "_dmarc.bank.example TXT \"v=DMARC1; p=reject; sp=quarantine; psd=y\"\nshop.bank.example A 192.0.2.1",
+    );
+    assert_eq!(section.headline, "quarantine");
+    assert!(!ids(&section).contains(&"dmarc.subdomains-weaker"));
+    assert_eq!(section.suggestions[0].name.as_str(), "_dmarc.bank.example");
+}

@@ -78,7 +78,13 @@ impl Check<Domain> for MtaStsCheck {
             seen.dns(&host, Kind::Aaaa),
         );
         if let Existence::NoSuchName { .. } = existence? {
-            return Ok(absent_with_its_name(ID, TITLE));
+            let mut section = absent_with_its_name(ID, TITLE);
+            section.posture.push(Posture {
+                question: Question::ReadInTransit,
+                answer: "no: the name does not exist and takes no mail".into(),
+                severity: Severity::Ok,
+            });
+            return Ok(section);
         }
         let (txt, file, mx, a, aaaa) = (txt?, file?, mx?, a?, aaaa?);
         let fetched = judge(host.as_str(), &file);
@@ -392,7 +398,8 @@ impl Looked<'_> {
             )
         };
         let finding = Finding::info("mta-sts.absent", text).with_reference("RFC 8461 §2").with_evidence([self.txt.id]);
-        if self.mx.null_mx {
+        // A name that is only its own implicit MX is most often a web host: nothing is urged.
+        if self.mx.null_mx || self.mx.implicit {
             finding
         } else {
             finding.with_fix("Publish a policy in testing mode, with TLS-RPT to hear what fails.")
@@ -416,6 +423,9 @@ impl Looked<'_> {
     fn posture(&self, section: &Section, in_force: Option<&StsPolicy>) -> Posture {
         let (answer, severity) = match in_force.and_then(|policy| policy.mode) {
             _ if self.mx.null_mx => ("no: the domain takes no mail", Severity::Ok),
+            Some(StsMode::Enforce) if section.findings.iter().any(|finding| finding.id == "mta-sts.no-mx-listed") => {
+                ("nothing to read: the enforced MTA-STS policy lists no MX, so honouring senders stop", Severity::Error)
+            }
             Some(StsMode::Enforce) => ("hard: MTA-STS enforces verified TLS", Severity::Ok),
             Some(StsMode::Testing) => ("yes: MTA-STS is testing", Severity::Warning),
             Some(StsMode::None) => ("yes: MTA-STS is switched off", Severity::Warning),

@@ -22,6 +22,9 @@ pub(super) fn suggest(domain: &Domain, found: &Found<'_>, now: OffsetDateTime) -
     if found.mx.unknown.is_some() || hosts.is_empty() || found.txt_unknown || found.is_policy_unknown {
         return Vec::new();
     }
+    if found.mx.implicit && found.texts.is_empty() && found.policy.is_none() {
+        return Vec::new();
+    }
     let Ok(at) = domain.name.below("_mta-sts") else { return Vec::new() };
     let Ok(policy_host) = domain.name.below("mta-sts") else { return Vec::new() };
     let mut suggestions = Vec::new();

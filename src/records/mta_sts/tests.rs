@@ -270,4 +270,18 @@ fn a_domain_that_takes_no_mail_needs_none() {
 fn of_a_name_that_does_not_exist_nothing_is_said_here() {
     let section = settle(World::parse("example.net A 192.0.2.1").unwrap()).section;
     assert_eq!((section.state, section.findings.len(), section.suggestions.len()), (State::Absent, 0, 0));
+    assert_eq!(section.posture[0].answer, "no: the name does not exist and takes no mail");
+}
+
+#[test]
+fn an_enforced_policy_that_lists_no_mx_is_no_protection_but_a_stop() {
+    let section = with(DNS, "version: STSv1\nmode: enforce\nmx: other.example.com\nmax_age: 604800\n");
+    assert_eq!(section.posture[0].severity, Severity::Error);
+}
+
+#[test]
+fn a_name_without_an_mx_record_is_not_urged() {
+    let section = settle(World::parse("example.com A 192.0.2.1").unwrap()).section;
+    assert_eq!((ids(&section), section.suggestions.len()), (vec!["mta-sts.absent"], 0));
+    assert_eq!(section.findings[0].fix, None);
 }

@@ -34,7 +34,7 @@ const SCENES: &[Scene] = &[
         arguments: &["--demo", "monsec.example"],
         columns: 100,
         rows: 32,
-        steps: &[See("DO FIRST"), Type("\t"), See("WHY"), Type("\t"), See("1707645265270")],
+        steps: &[See("DO FIRST"), Type("\t"), See("§7.4"), Type("\t"), See("RFC 8461")],
     },
     Scene {
         file: "lookups",

@@ -22,6 +22,7 @@ mod parse;
 pub mod received;
 mod repair;
 pub mod spf;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -233,12 +234,12 @@ impl Subject for Message {
         ALL
     }
 
-    fn verdict(&self, _sections: &[Section]) -> Vec<VerdictLine> {
-        Vec::new()
+    fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
+        verdict::lines(self, sections)
     }
 
-    fn summary(&self, _sections: &[Section]) -> Option<Table> {
-        None
+    fn summary(&self, sections: &[Section]) -> Option<Table> {
+        verdict::table(self, sections)
     }
 }
 

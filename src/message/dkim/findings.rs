@@ -130,7 +130,7 @@ fn outcome(message: &Message, one: &Judged<'_>) -> Option<Finding> {
         },
         Verdict::TempError => Finding::warning(
             "dkim.key-unknown",
-            format!("Signature #{n}: we could not look at the key at {} ({}). Whether the signature holds is not known.", place(one), one.reason),
+            format!("Signature #{n}: we could not look at the key at {}: {}. Whether the signature holds is not known.", place(one), one.reason.trim_start_matches("key not looked at: ")),
         )
         .with_fix("Ask again (r), or ask other name servers (R)."),
         Verdict::Neutral if matches!(one.body, BodyCheck::Unchecked(_)) && one.signature.problems.is_empty() => Finding::info(

@@ -1,0 +1,406 @@
+//! The three lines that a tired person can act on, and the table *who says so*; both read the sections' facts alone, so
+//! they say the same as the sections, and are there "so far" while some are missing.
+//!
+//! What `claimed` must have in `results[]` to stand in the table: `method`, `result`, `authserv_id`, `agrees`, and for
+//! `dkim` the signing `domain` (and `selector`, if it was told).
+
+use serde_json::Value;
+
+use crate::finding::{Finding, Severity};
+use crate::message::Message;
+use crate::message::address::Author;
+use crate::name::Name;
+use crate::report::{Cell, Link, Row, Section, Table, VerdictLine};
+
+/// Findings that the first two lines say already, or that say only that something is not known.
+const SAID: &[&str] = &[
+    "dmarc.fail",
+    "dmarc.none",
+    "dmarc.temperror",
+    "dmarc.no-author",
+    "dmarc.several-authors",
+    "dkim.key-unknown",
+    "spf.temperror",
+    "arc.unknown",
+    "arc.fail",
+];
+/// What a person should look at first among findings of equal severity: who it claims to be, then what can have been
+/// slipped in, then who is contradicted, then the rest.
+const FIRST: &[&str] = &[
+    "identities.",
+    "message.repeated-header",
+    "dkim.added-header",
+    "dkim.uncovered-tail",
+    "claimed.",
+    "mime.",
+    "hops.",
+    "dkim.",
+    "spf.",
+    "autopsy.",
+];
+
+/// The lines above the sections.
+pub(super) fn lines(message: &Message, sections: &[Section]) -> Vec<VerdictLine> {
+    let read = Read { message, sections };
+    vec![read.really(), read.asked(), read.look()]
+}
+
+struct Read<'a> {
+    message: &'a Message,
+    sections: &'a [Section],
+}
+
+impl Read<'_> {
+    fn section(&self, id: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.id == id)
+    }
+
+    fn fact(&self, section: &str, key: &str) -> Option<&Value> {
+        self.section(section)?.facts.get(key)
+    }
+
+    fn word(&self, section: &str, key: &str) -> Option<&str> {
+        self.fact(section, key)?.as_str()
+    }
+
+    fn signatures(&self) -> &[Value] {
+        self.fact("dkim", "signatures").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    fn finding(&self, id: &str) -> Option<&Finding> {
+        self.sections.iter().flat_map(|section| &section.findings).find(|finding| finding.id == id)
+    }
+
+    /// Is it really from whom it says?
+    fn really(&self) -> VerdictLine {
+        let (answer, severity) = self.really_in_words();
+        VerdictLine { question: "REALLY FROM THEM?", answer, severity, section: Some("dmarc") }
+    }
+
+    fn really_in_words(&self) -> (String, Severity) {
+        let author = match self.message.author() {
+            Author::Domain(name) => name.to_string(),
+            Author::Several(_) => {
+                return ("NOBODY CAN SAY: From names several domains at once.".into(), Severity::Error);
+            }
+            Author::Nobody(why) => return (format!("NOBODY CAN SAY: {why}."), Severity::Error),
+        };
+        let Some(result) = self.word("dmarc", "result") else {
+            return (format!("{author}: still looking"), Severity::Info);
+        };
+        let reason = self.word("dmarc", "reason").unwrap_or_default();
+        match result {
+            "pass" => self.proven(&author, reason),
+            "fail" => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
+            "temperror" => (format!("NOT KNOWN: {reason}."), Severity::Warning),
+            _ if self.signatures().iter().any(|one| one["result"] == "pass" && one["aligned"] == true) => (
+                format!("PROBABLY: {author} signed it, and publishes no policy that says what to expect."),
+                Severity::Info,
+            ),
+            _ => (
+                format!("NOT PROVEN: {author} publishes no DMARC policy, and nothing that passes belongs to it."),
+                Severity::Warning,
+            ),
+        }
+    }
+
+    fn proven(&self, author: &str, reason: &str) -> (String, Severity) {
+        let alike = self
+            .sections
+            .iter()
+            .flat_map(|section| &section.findings)
+            .find(|finding| finding.id.starts_with("identities.") && finding.severity == Severity::Error);
+        if alike.is_some() {
+            let text = format!("AUTHENTICATED, AND NOT WHO YOU MAY THINK: it is from {author}. See below.");
+            return (text, Severity::Warning);
+        }
+        let whole = self.signatures().iter().any(|one| {
+            one["result"] == "pass" && one["aligned"] == true && one["body_covered_bytes"] == one["body_bytes"]
+        });
+        let by_spf = self.fact("dmarc", "spf_aligned") == Some(&Value::Bool(true));
+        if !whole && !by_spf {
+            let text = format!("IN PART: {author} signed the beginning of it; what follows can be anybody's.");
+            return (text, Severity::Error);
+        }
+        (format!("yes: {reason}. That does not make {author} honest."), Severity::Ok)
+    }
+
+    /// What does the owner ask a receiver to do?
+    fn asked(&self) -> VerdictLine {
+        let (answer, severity) = match (self.word("dmarc", "result"), self.word("dmarc", "disposition")) {
+            (None, _) => ("still looking".into(), Severity::Info),
+            (Some("fail"), Some(asked)) => {
+                let at = self.word("dmarc", "policy_domain").unwrap_or("?");
+                match asked {
+                    "reject" => {
+                        (format!("REJECT: the policy at _dmarc.{at}; receivers may do otherwise."), Severity::Error)
+                    }
+                    "quarantine" => {
+                        (format!("PUT IT ASIDE as suspicious: the policy at _dmarc.{at}."), Severity::Warning)
+                    }
+                    _ => (format!("do nothing: the policy at _dmarc.{at} only watches (p=none)."), Severity::Warning),
+                }
+            }
+            (Some("pass"), _) => ("nothing: the owner's policy is for mail that is not proven.".into(), Severity::Ok),
+            (Some("temperror"), _) => ("not known: see DMARC.".into(), Severity::Warning),
+            _ => ("nothing: no policy applies.".into(), Severity::Info),
+        };
+        VerdictLine { question: "A RECEIVER IS ASKED TO", answer, severity, section: Some("dmarc") }
+    }
+
+    /// The one suspicious thing.
+    fn look(&self) -> VerdictLine {
+        let found = self
+            .sections
+            .iter()
+            .flat_map(|section| section.findings.iter().map(move |finding| (section.id, finding)))
+            .filter(|(_, finding)| finding.severity >= Severity::Warning && !SAID.contains(&finding.id))
+            .min_by_key(|(_, finding)| (std::cmp::Reverse(finding.severity), rank(finding.id)));
+        let question = "LOOK AT THIS";
+        match found {
+            Some((id, finding)) => {
+                VerdictLine { question, answer: sentence(&finding.text), severity: finding.severity, section: Some(id) }
+            }
+            None if self.sections.len() < super::ALL.len() => {
+                VerdictLine { question, answer: "still looking".into(), severity: Severity::Info, section: None }
+            }
+            None => {
+                let lossy = self.finding("message.headers-only").is_some();
+                let answer = if lossy {
+                    "nothing in these headers; the body was not pasted, so it was not looked at."
+                } else {
+                    "nothing stands out here. That is no proof of good intent."
+                };
+                VerdictLine { question, answer: answer.into(), severity: Severity::Ok, section: None }
+            }
+        }
+    }
+}
+
+fn rank(id: &str) -> usize {
+    FIRST.iter().position(|prefix| id.starts_with(prefix)).unwrap_or(FIRST.len())
+}
+
+/// The first sentence of a text: up to a full stop before a blank.
+fn sentence(text: &str) -> String {
+    match text.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => text.to_owned(),
+    }
+}
+
+/// The table *who says so*.
+pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
+    let read = Read { message, sections };
+    if sections.is_empty() {
+        return None;
+    }
+    let columns = ["who says so", "domain", "recomputed here", "they claimed", "aligned"].map(str::to_owned).to_vec();
+    let mut rows = Vec::new();
+    for name in message.author().domains() {
+        rows.push(read.row("From", Some(name.as_str()), None, None, Cell::from("(the name)").dimmed(), "identities"));
+    }
+    for (number, one) in read.signatures().iter().enumerate() {
+        let who = format!("DKIM #{} s={}", number + 1, one["selector"].as_str().unwrap_or_default());
+        let domain = one["domain"].as_str();
+        let word = one["result"].as_str().unwrap_or_default();
+        let said = match (one["reason"].as_str(), one["bits"].as_u64()) {
+            (Some(reason), _) => format!("{word}: {reason}"),
+            (None, Some(bits)) => format!("{word}  {} {bits}", one["algorithm"].as_str().unwrap_or_default()),
+            (None, None) => word.to_owned(),
+        };
+        let aligned = match (one["aligned"].as_bool(), word) {
+            (Some(true), "pass") => "yes",
+            (Some(true), _) => "would be",
+            (Some(false), _) => "no",
+            (None, _) => "not known",
+        };
+        let claimed = read.claimed("dkim", domain);
+        rows.push(read.row(&who, domain, Some((said, word)), claimed, aligned.into(), "dkim"));
+    }
+    if let Some(word) = read.word("spf", "result") {
+        let is_helo = read.word("spf", "identity") == Some("helo");
+        let aligned = match (read.fact("dmarc", "spf_aligned").and_then(Value::as_bool), is_helo) {
+            (_, true) => "not used",
+            (Some(true), _) => "yes",
+            (Some(false), _) => "no",
+            (None, _) => "-",
+        };
+        if !is_helo {
+            let ip = read.word("spf", "client_ip").unwrap_or_default();
+            let claimed = read.claimed("spf", None);
+            let domain = read.word("spf", "domain");
+            rows.push(read.row(
+                "SPF MAIL FROM",
+                domain,
+                Some((format!("{word}  {ip}"), word)),
+                claimed,
+                aligned.into(),
+                "spf",
+            ));
+        }
+        if let Some(helo) = read.fact("spf", "helo").filter(|helo| helo.is_object()) {
+            let word = helo["result"].as_str().unwrap_or_default();
+            rows.push(read.row(
+                "SPF HELO",
+                helo["domain"].as_str(),
+                Some((word.to_owned(), word)),
+                None,
+                Cell::from("not used").dimmed(),
+                "spf",
+            ));
+        }
+    }
+    if let Some(word) = read.word("dmarc", "result") {
+        let claimed = read.claimed("dmarc", None);
+        rows.push(read.row(
+            "DMARC",
+            read.word("dmarc", "author_domain"),
+            Some((word.into(), word)),
+            claimed,
+            "-".into(),
+            "dmarc",
+        ));
+    }
+    if let Some(word) = read.word("arc", "result") {
+        rows.push(read.row("ARC", None, Some((word.into(), word)), read.claimed("arc", None), "-".into(), "arc"));
+    }
+    Some(Table { columns, rows })
+}
+
+impl Read<'_> {
+    fn row(
+        &self,
+        who: &str,
+        domain: Option<&str>,
+        recomputed: Option<(String, &str)>,
+        claimed: Option<Cell>,
+        aligned: Cell,
+        section: &'static str,
+    ) -> Row {
+        let domain = match domain {
+            Some(text) => {
+                let link = Name::from_unicode(text).ok().filter(|name| !name.is_root()).map(Link::Domain);
+                let cell = Cell::from(text);
+                link.map_or(cell.clone(), |link| cell.linked(link))
+            }
+            None => Cell::from("-"),
+        };
+        let recomputed = match recomputed {
+            Some((text, word)) => {
+                // A failure must stand out without colour too.
+                let loud = if word == "fail" { text.replacen("fail", "FAIL", 1) } else { text };
+                Cell::from(loud).judged(severity(word))
+            }
+            None => Cell::from("-"),
+        };
+        let is_there = self.section(section).is_some();
+        Row {
+            cells: vec![who.into(), domain, recomputed, claimed.unwrap_or_else(|| Cell::from("-")), aligned],
+            section: is_there.then_some(section),
+        }
+    }
+
+    /// What the topmost result of a method claims, for a signature that of its domain.
+    fn claimed(&self, method: &str, domain: Option<&str>) -> Option<Cell> {
+        let results = self.fact("claimed", "results")?.as_array()?;
+        let found = results.iter().find(|result| {
+            result["method"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(method))
+                && domain
+                    .is_none_or(|domain| result["domain"].as_str().is_none_or(|told| told.eq_ignore_ascii_case(domain)))
+        })?;
+        let word = found["result"].as_str().unwrap_or_default();
+        let server = found["authserv_id"].as_str().unwrap_or("no server named");
+        let disagrees = found["agrees"] == Value::Bool(false);
+        let text = if disagrees { format!("{word}  {server}  disagree !") } else { format!("{word}  {server}") };
+        Some(Cell::from(text).judged(if disagrees { Severity::Error } else { Severity::Ok }))
+    }
+}
+
+fn severity(word: &str) -> Severity {
+    match word {
+        "pass" => Severity::Ok,
+        "fail" => Severity::Error,
+        "softfail" | "policy" | "temperror" | "permerror" => Severity::Warning,
+        _ => Severity::Info,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::check::Subject;
+    use crate::check::world::World;
+    use crate::job::Envelope;
+
+    const RFC8463: &str = include_str!("../../tests/fixtures/messages/rfc8463-a3.eml");
+    const KEY: &str = "brisbane._domainkey.football.example.com TXT \"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n";
+    const POLICY: &str = "_dmarc.example.com TXT \"v=DMARC1; p=reject\"\n";
+
+    fn judged(world: &str, raw: &str) -> (Message, Vec<Section>) {
+        let message = Message::parse(raw.as_bytes().to_vec().into(), Envelope::default()).unwrap();
+        let world = World::parse(world).unwrap();
+        let settle = |check: &&'static dyn crate::check::Check<Message>| {
+            world.settle(*check, &message, OffsetDateTime::UNIX_EPOCH).section
+        };
+        let sections = super::super::ALL.iter().map(settle).collect();
+        (message, sections)
+    }
+
+    fn answers(world: &str, raw: &str) -> Vec<String> {
+        let (message, sections) = judged(world, raw);
+        message.verdict(&sections).into_iter().map(|line| line.answer).collect()
+    }
+
+    #[test]
+    fn a_proven_message_is_a_yes_and_a_forged_one_a_no_with_its_policy() {
+        let yes = answers(&format!("{KEY}{POLICY}"), RFC8463);
+        assert!(yes[0].starts_with("yes: DKIM signature #1 of football.example.com"), "{yes:?}");
+        assert!(yes[1].starts_with("nothing"), "{yes:?}");
+        let no = answers(&format!("{KEY}{POLICY}"), &RFC8463.replace("hungry", "thirsty"));
+        assert_eq!(no[0], "NO. Nothing that passes belongs to football.example.com.");
+        assert!(no[1].starts_with("REJECT"), "{no:?}");
+        assert!(no[2].contains("the body is not the one that was signed"), "{no:?}");
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_known() {
+        assert!(answers("_dmarc.example.com TXT !servfail", RFC8463)[0].starts_with("NOT KNOWN"));
+    }
+
+    #[test]
+    fn no_policy_is_not_a_no() {
+        assert!(answers(KEY, RFC8463)[0].starts_with("PROBABLY"));
+        assert!(answers("x EMPTY", RFC8463)[0].starts_with("NOT PROVEN"));
+    }
+
+    #[test]
+    fn two_from_fields_are_the_first_thing_to_say() {
+        let raw = format!("From: Bank <a@bank.example>\n{RFC8463}");
+        let lines = answers(&format!("{KEY}{POLICY}"), &raw);
+        assert!(lines[0].starts_with("NOBODY CAN SAY: there are several From fields"), "{lines:?}");
+        assert!(lines[2].starts_with("The From field stands more than once"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_table_has_every_identity_and_opens_their_sections() {
+        let (message, sections) = judged(&format!("{KEY}{POLICY}"), RFC8463);
+        let table = message.summary(&sections).unwrap();
+        let rows: Vec<Vec<&str>> =
+            table.rows.iter().map(|row| row.cells.iter().map(|cell| cell.text.as_str()).collect()).collect();
+        assert_eq!(rows[0][..2], ["From", "football.example.com"]);
+        assert_eq!(rows[1], ["DKIM #1 s=brisbane", "football.example.com", "pass  ed25519-sha256 256", "-", "yes"]);
+        assert_eq!(rows[2], ["DKIM #2 s=test", "football.example.com", "permerror: no key", "-", "would be"]);
+        assert!(rows.iter().all(|row| row.len() == table.columns.len()));
+        assert_eq!(table.rows[1].section, Some("dkim"));
+    }
+
+    #[test]
+    fn nothing_is_said_before_it_is_known() {
+        let (message, _) = judged("", RFC8463);
+        let lines = message.verdict(&[]);
+        assert!(lines.iter().all(|line| line.answer.ends_with("still looking")), "{lines:?}");
+    }
+}

@@ -126,6 +126,9 @@ pub struct Section {
     /// What it means for the verdict above the sections.
     #[serde(skip)]
     pub posture: Vec<Posture>,
+    /// What stands above the sections and not in this one: the source of verdict lines and summary.
+    #[serde(skip)]
+    pub above: Vec<Block>,
 }
 
 impl Section {
@@ -142,6 +145,7 @@ impl Section {
             suggestions: Vec::new(),
             evidence: Vec::new(),
             posture: Vec::new(),
+            above: Vec::new(),
         }
     }
 
@@ -175,13 +179,41 @@ impl Section {
         self.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
     }
 
-    /// Sorts the findings worst first and, unless the state says absent or unknown, derives the state from the worst.
+    /// Sorts the findings worst first, folds many of one kind into the first three, and, unless the state says absent or unknown, derives the state from the worst.
     pub fn settle(mut self) -> Section {
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        self.fold_repetitions();
         if !matches!(self.state, State::Absent | State::Unknown) {
             self.state = self.worst().into();
         }
         self
+    }
+}
+
+/// How many findings of one kind a section shows; a hostile record could make thousands.
+const MAX_ALIKE: usize = 3;
+
+impl Section {
+    /// Keeps the first three findings of each kind; the third says how many more there were.
+    fn fold_repetitions(&mut self) {
+        let mut kept: Vec<Finding> = Vec::new();
+        let mut more: std::collections::HashMap<&'static str, (usize, usize)> = std::collections::HashMap::new();
+        for finding in self.findings.drain(..) {
+            let (count, last) = more.entry(finding.id).or_insert((0, 0));
+            *count += 1;
+            if *count <= MAX_ALIKE {
+                *last = kept.len();
+                kept.push(finding);
+            }
+        }
+        for (count, last) in more.into_values() {
+            if count > MAX_ALIKE
+                && let Some(finding) = kept.get_mut(last)
+            {
+                finding.text.push_str(&format!(" (And {} more like this.)", count - MAX_ALIKE));
+            }
+        }
+        self.findings = kept;
     }
 }
 
@@ -401,4 +433,19 @@ pub struct Lookup {
     pub dnssec: &'static str,
     /// The ids of the checks that asked.
     pub asked_by: Vec<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_findings_of_one_kind_are_folded_into_three() {
+        let mut section = Section::new("x", "X");
+        section.findings = (0..130).map(|n| Finding::info("x.duplicate", format!("line {n}."))).collect();
+        section.findings.push(Finding::error("x.broken", "broken."));
+        let section = section.settle();
+        assert_eq!((section.findings.len(), section.state), (4, State::Error));
+        assert_eq!(section.findings[3].text, "line 2. (And 127 more like this.)");
+    }
 }

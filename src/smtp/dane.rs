@@ -11,7 +11,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::check::{Data, Dns, Dnssec, Look, TlsSession};
+use crate::check::{Dns, Dnssec, Look, TlsSession};
 use crate::smtp::certificate::public_key;
 
 pub use crate::records::dane::{Tlsa, Unusable};
@@ -107,7 +107,7 @@ pub fn judge(answer: &Dns<'_>, tls: Option<&TlsSession>, other_names: &[&str]) -
             Err(reason) => why = why.or(reason),
         }
     }
-    let shown = usable.first().map(|record| record.text()).unwrap_or_default();
+    let shown = usable.first().map(|record| record.short()).unwrap_or_default();
     Dane::Mismatch(why.unwrap_or_else(|| format!("no certificate of the server is the one in {shown}")))
 }
 
@@ -150,7 +150,7 @@ fn chain_leads_to(leaf: &[u8], above: &[Arc<[u8]>], anchor: &[u8], name: &str, t
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{DnsAnswer, Outcome, Record};
+    use crate::check::{Data, DnsAnswer, Outcome, Record};
     use crate::name::Name;
     use crate::report::LookupId;
 

@@ -7,4 +7,5 @@ mod conformance_arc;
 mod conformance_spf;
 mod house;
 mod lab;
+mod peers;
 mod policies;

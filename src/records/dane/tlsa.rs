@@ -58,6 +58,12 @@ impl Tlsa {
         format!("{} {} {} {}", self.usage, self.selector, self.matching, form::hex(&self.data))
     }
 
+    /// The same in short, for sentences: the first digits of the data.
+    pub fn short(&self) -> String {
+        let data: String = self.data.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{} {} {} {data}…", self.usage, self.selector, self.matching)
+    }
+
     /// Why it cannot be used, if so.
     pub fn unusable(&self) -> Option<Unusable> {
         match (self.usage, self.selector, self.matching, self.data.len()) {

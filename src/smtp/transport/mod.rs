@@ -63,8 +63,8 @@ impl Check<Target> for Transport {
             .collect();
         let mut section = Section::new(self.id(), self.title());
         section.headline = headline(&judged);
-        section.blocks.push(Block::Facts(senders(&judged, &sts)));
-        section.blocks.push(Block::Table(table(&judged)));
+        section.above.push(Block::Facts(senders(&judged, &sts)));
+        section.above.push(Block::Table(table(&judged)));
         section.fact("hosts", judged.iter().map(Judged::facts).collect::<Vec<_>>());
         section.fact("mta_sts", json!({ "state": sts.word(), "mode": sts.mode() }));
         section.findings.extend(sts.finding());
@@ -76,7 +76,7 @@ impl Check<Target> for Transport {
 
 /// The three verdict lines, read off the section's first facts.
 pub fn verdict(section: &Section) -> Vec<VerdictLine> {
-    let Some(Block::Facts(facts)) = section.blocks.first() else {
+    let Some(Block::Facts(facts)) = section.above.first() else {
         return section
             .findings
             .first()
@@ -103,7 +103,7 @@ pub fn verdict(section: &Section) -> Vec<VerdictLine> {
 
 /// The hosts side by side: the section's table.
 pub fn summary(section: &Section) -> Option<Table> {
-    section.blocks.iter().find_map(|block| match block {
+    section.above.iter().find_map(|block| match block {
         Block::Table(table) => Some(table.clone()),
         _ => None,
     })

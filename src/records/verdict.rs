@@ -11,31 +11,54 @@ const DO_FIRST: &str = "DO FIRST";
 /// How many findings stand above the sections.
 const MOST: usize = 3;
 
-/// Findings that go before others of their severity, the most urgent first: mail that is lost today, then mail that
-/// anybody can forge, then what breaks reports. What is not named here follows in the order of the sections.
-const IMPORTANCE: &[&str] = &[
+/// Errors, the most urgent first: mail that is lost today, then mail that anybody can forge, then what could be. An entry
+/// that ends with a dot stands for all of its section; what is not named follows in the order of the sections.
+const ERRORS: &[&str] = &[
     "address.no-such-name",
-    "mta-sts.no-mx-listed",
+    "dnssec.bogus",
+    "dnssec.",
     "mx.",
-    "spf.plus-all",
-    "spf.all-pass",
+    "dane.",
+    "mta-sts.no-mx-listed",
+    "spf.pass-all",
+    "spf.include-passes-all",
+    "spf.everybody",
+    "dkim.short-key",
     "dmarc.absent",
     "dmarc.policy-is-void",
     "dmarc.several-records",
     "dmarc.near-miss",
     "dmarc.wrong-place",
-    "dmarc.duplicate-tag",
-    "dmarc.policy-counts-as-none",
     "spf.several-records",
     "spf.too-many-lookups",
     "spf.",
-    "dane.",
-    "dnssec.",
+    "dmarc.policy-counts-as-none",
+    "dmarc.",
     "dkim.",
     "mta-sts.",
     "tls-rpt.",
+];
+
+/// Warnings and notes: what lets forged mail through before what makes mail fragile, and that before what is missing.
+const OTHERS: &[&str] = &[
+    "dmarc.parked-not-refused",
     "dmarc.policy-none",
+    "dmarc.consider-reject",
+    "spf.none",
+    "spf.",
+    "dkim.weak-key",
+    "dkim.none",
+    "mta-sts.some-mx-unlisted",
+    "dmarc.external-not-authorized",
     "dmarc.",
+    "mta-sts.",
+    "tls-rpt.",
+    "dkim.",
+    "dane.",
+    "mx.",
+    "dnssec.",
+    "ns.",
+    "caa.",
 ];
 
 /// The lines for the sections that are there so far.
@@ -137,7 +160,7 @@ fn do_first(sections: &[Section]) -> Vec<VerdictLine> {
         .filter(|(_, finding)| {
             finding.severity > Severity::Info || finding.severity == Severity::Info && finding.fix.is_some()
         })
-        .map(|(section, finding)| (importance(finding.id), section, finding))
+        .map(|(section, finding)| (importance(finding), section, finding))
         .collect();
     // The sort is stable: within equals the order of the sections stays.
     all.sort_by_key(|(rank, _, finding)| (std::cmp::Reverse(finding.severity), *rank));
@@ -170,8 +193,10 @@ fn do_first(sections: &[Section]) -> Vec<VerdictLine> {
         .collect()
 }
 
-fn importance(id: &str) -> usize {
-    IMPORTANCE.iter().position(|prefix| id.starts_with(prefix)).unwrap_or(IMPORTANCE.len())
+fn importance(finding: &Finding) -> usize {
+    let list = if finding.severity == Severity::Error { ERRORS } else { OTHERS };
+    let names = |entry: &&str| if entry.ends_with('.') { finding.id.starts_with(*entry) } else { finding.id == *entry };
+    list.iter().position(names).unwrap_or(list.len())
 }
 
 /// The first sentence of a finding, with its section's name where the sentence does not say it.
@@ -282,6 +307,36 @@ mod tests {
         dmarc.findings.push(Finding::error("dmarc.absent", "The same again."));
         let said: Vec<String> = lines(&[spf, dmarc]).split_off(2).into_iter().map(|line| line.1).collect();
         assert_eq!(said, ["dmarc: None", "dmarc: Twice", "spf: Soft"]);
+    }
+
+    #[test]
+    fn what_is_lost_or_forged_goes_before_what_is_fragile_or_missing() {
+        let with = |id: &'static str, severity, found: &[&'static str]| {
+            let mut section = section(id, None);
+            let finding = |id: &&'static str| Finding::new(id, severity, id.replace('.', " ")).with_fix("do");
+            section.findings.extend(found.iter().map(finding));
+            section
+        };
+        let said =
+            |sections: &[Section]| lines(sections).split_off(2).into_iter().map(|line| line.1).collect::<Vec<_>>();
+        let errors = [
+            with("spf", Severity::Error, &["spf.syntax", "spf.pass-all"]),
+            with("mta-sts", Severity::Error, &["mta-sts.no-mx-listed"]),
+            with("mx", Severity::Error, &["mx.no-address"]),
+        ];
+        assert_eq!(said(&errors), ["mx no-address", "mta-sts no-mx-listed", "spf pass-all"]);
+        let warnings = [
+            with("mx", Severity::Warning, &["mx.dynamic-address"]),
+            with("dkim", Severity::Warning, &["dkim.weak-key"]),
+            with("dmarc", Severity::Warning, &["dmarc.policy-none"]),
+        ];
+        assert_eq!(said(&warnings), ["dmarc policy-none", "dkim weak-key", "mx dynamic-address"]);
+        let notes = [
+            with("spf", Severity::Info, &["spf.fail-before-dkim"]),
+            with("dmarc", Severity::Info, &["dmarc.consider-reject"]),
+            with("dnssec", Severity::Info, &["dnssec.none"]),
+        ];
+        assert_eq!(said(&notes), ["dmarc consider-reject", "spf fail-before-dkim", "dnssec none"]);
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
     &mx::Mx,
     &dkim::Dkim,
+    &spf::Spf,
     &dmarc::DmarcCheck,
     &mta_sts::MtaStsCheck,
     &tls_rpt::TlsRptCheck,

@@ -1,0 +1,279 @@
+//! The section on small worlds: the lines of cases.md that a static audit can meet, and what it proposes.
+
+use time::OffsetDateTime;
+
+use crate::check::Check;
+use crate::check::world::{Settled, World};
+use crate::finding::Severity;
+use crate::name::Name;
+use crate::records::Domain;
+use crate::records::spf::Spf;
+use crate::report::{Block, State};
+
+fn audit(zone: &str) -> Settled {
+    let world = World::parse(zone).unwrap();
+    let domain = Domain::new(Name::from_text("a.test").unwrap());
+    let settled = world.settle(&Spf as &dyn Check<Domain>, &domain, OffsetDateTime::UNIX_EPOCH);
+    for query in &settled.asked {
+        assert!(!format!("{query:?}").contains('%'), "a macro was asked: {query:?}");
+    }
+    settled
+}
+
+fn ids(settled: &Settled) -> Vec<&'static str> {
+    settled.section.findings.iter().map(|finding| finding.id).collect()
+}
+
+/// A world of one record; `mx` and an address keep the other findings away.
+fn record(text: &str) -> Settled {
+    audit(&format!(
+        "a.test TXT \"{text}\"\na.test MX 10 mx.a.test\na.test A 198.51.100.1\nmx.a.test A 198.51.100.2\nb.test A 198.51.100.3\n\
+         inc.test TXT \"v=spf1 ip4:198.51.100.0/28 -all\"\nall.test TXT \"v=spf1 +all\"\nbad.test TXT \"v=spf1 moo\"\n\
+         none.test TXT \"hello\"\ntwo.test TXT \"v=spf1 -all\"\ntwo.test TXT \"v=spf1 ~all\""
+    ))
+}
+
+#[test]
+fn each_record_gets_the_findings_it_deserves() {
+    for (text, expected) in [
+        ("v=spf1 ip4:198.51.100.7 ~all", &[][..]),
+        ("V=SpF1 IP4:198.51.100.7  ~ALL ", &[]),
+        ("v=spf1 -all", &[]),
+        ("v=spf1 ip4:198.51.100.7 -all", &["spf.fail-before-dkim"]),
+        ("v=spf1 +all", &["spf.pass-all"]),
+        ("v=spf1 mx all", &["spf.pass-all"]),
+        ("v=spf1 mx ?all", &["spf.neutral-all"]),
+        ("v=spf1 mx", &["spf.no-all"]),
+        ("v=spf1 ptr ~all", &["spf.ptr"]),
+        ("v=spf1 ip4:0.0.0.0/0 ~all", &["spf.everybody"]),
+        ("v=spf1 ip6:::/0 ~all", &["spf.everybody"]),
+        ("v=spf1 ip4:198.0.0.0/8 ~all", &["spf.wide-range"]),
+        ("v=spf1 ip6:2600::/20 ~all", &["spf.wide-range"]),
+        ("v=spf1 ip4:10.0.0.1 ~all", &["spf.private-address"]),
+        ("v=spf1 ip4:198.51.100.7/24 ~all", &["spf.host-bits"]),
+        ("v=spf1 include:inc.test ~all", &[]),
+        ("v=spf1 include:none.test ~all", &["spf.target-without-record"]),
+        ("v=spf1 include:gone.test ~all", &["spf.target-without-record"]),
+        ("v=spf1 include:two.test ~all", &["spf.target-with-several-records"]),
+        ("v=spf1 include:bad.test ~all", &["spf.target-syntax"]),
+        ("v=spf1 include:all.test ~all", &["spf.include-passes-all"]),
+        ("v=spf1 include:a.test ~all", &["spf.loop"]),
+        ("v=spf1 include=inc.test ~all", &["spf.modifier-for-mechanism"]),
+        ("v=spf1 redirect=inc.test", &[]),
+        ("v=spf1 redirect=none.test", &["spf.target-without-record"]),
+        ("v=spf1 redirect=inc.test ~all", &["spf.redirect-ignored"]),
+        ("v=spf1 redirect:inc.test", &["spf.syntax", "spf.no-all"]),
+        ("v=spf1 ~all ip4:198.51.100.7", &["spf.after-all"]),
+        ("v=spf1 ~all -all", &["spf.after-all", "spf.two-all"]),
+        ("v=spf1 ~all moo", &["spf.syntax"]),
+        ("v=spf1 moo=cow ~all", &["spf.unknown-modifier"]),
+        ("v=spf1 ~all ra=postmaster rp=10 rr=all", &[]),
+        ("v=spf1 mx mx ~all", &["spf.duplicate"]),
+        ("v=spf1 ip4:198.51.100.0/24 ip4:198.51.100.7 ~all", &["spf.shadowed"]),
+        ("v=spf1 ip4:198.51.100.0/28 include:inc.test ~all", &[]),
+        ("v=spf1 a:gone.test ~all", &["spf.void-lookup"]),
+        (
+            "v=spf1 a:gone.test a:gone2.test a:gone3.test ~all",
+            &["spf.too-many-voids", "spf.void-lookup", "spf.void-lookup", "spf.void-lookup"],
+        ),
+        ("v=spf1 exists:%{i}.x.test ~all", &["spf.macro"]),
+        ("v=spf1 exists:%{d} ~all", &[]),
+        ("v=spf1 include:%{d2}.x.test ~all", &["spf.target-without-record"]),
+        ("v=spf1 exists:%{p}.x.test ~all", &["spf.p-macro", "spf.macro"]),
+        ("v=spf1 a:foo..test ~all", &["spf.target-not-a-domain"]),
+        ("v=spf1 a:1.2.3.4 ~all", &["spf.syntax"]),
+        ("v=spf1 a:allmail.test ~all", &["spf.void-lookup"]),
+    ] {
+        let settled = record(text);
+        assert_eq!(ids(&settled), expected, "{text}: {:#?}", settled.section.findings);
+        assert_eq!(settled.section.facts["records"], 1, "{text}");
+        for finding in &settled.section.findings {
+            assert!(!finding.evidence.is_empty(), "{text}: {} has no evidence", finding.id);
+            assert!(finding.span.is_none_or(|span| span.of_str(text).is_some()), "{text}: {}", finding.id);
+        }
+    }
+}
+
+#[test]
+fn eleven_lookups_are_counted_to_the_end_and_flattened() {
+    let mut zone = String::from("a.test MX 10 mx.a.test\nmx.a.test A 198.51.100.2\na.test TXT \"v=spf1");
+    (0..6).for_each(|n| zone.push_str(&format!(" include:i{n}.test")));
+    zone.push_str(" ~all\"\n");
+    for n in 0..6 {
+        zone.push_str(&format!(
+            "i{n}.test TXT \"v=spf1 include:n{n}.test -all\"\nn{n}.test TXT \"v=spf1 ip4:198.51.{n}.0/24 -all\"\n"
+        ));
+    }
+    let settled = audit(&zone);
+    assert_eq!(ids(&settled), ["spf.too-many-lookups"]);
+    assert_eq!((settled.section.facts["lookups"].as_u64(), settled.section.headline.as_str()), (Some(12), "12/10"));
+    assert_eq!(settled.section.facts["tree"]["children"][5]["running"], 12);
+    assert_eq!(settled.depth, 3);
+    let flat = &settled.section.suggestions[0];
+    assert_eq!(
+        flat.value,
+        "v=spf1 ip4:198.51.0.0/24 include:i1.test include:i2.test include:i3.test include:i4.test include:i5.test ~all"
+    );
+    assert!(flat.risk.contains("belong to others"));
+}
+
+#[test]
+fn what_if_says_what_is_left_without_a_node() {
+    let world = World::parse(
+        "a.test TXT \"v=spf1 include:i.test a ~all\"\na.test A 198.51.100.1\ni.test TXT \"v=spf1 include:n.test mx -all\"\n\
+         n.test TXT \"v=spf1 -all\"",
+    )
+    .unwrap();
+    let name = Name::from_text("a.test").unwrap();
+    let (tree, ..) = world.ask(OffsetDateTime::UNIX_EPOCH, |seen| super::spf_tree(&name, seen));
+    assert_eq!((tree.lookups, tree.void_lookups), (4, 1));
+    let left = tree.without(&[0]);
+    assert_eq!((left.lookups, left.void_lookups), (1, 0));
+    let left = tree.without(&[0, 1]);
+    assert_eq!((left.lookups, left.void_lookups), (3, 0));
+    assert_eq!(tree.without(&[1]).lookups, 3);
+    let text = "v=spf1 a ~all";
+    let (other, ..) = world.ask(OffsetDateTime::UNIX_EPOCH, |seen| super::Tree::of_text(&name, text, seen));
+    assert_eq!(other.lookups, 1);
+}
+
+#[test]
+fn texts_that_are_no_spf_record_are_told() {
+    for (text, id) in [
+        (" v=spf1 -all", "spf.leading-space"),
+        ("v=spf1-all", "spf.no-space-after-version"),
+        ("v=spf10 -all", "spf.no-space-after-version"),
+        ("spf2.0/pra -all", "spf.sender-id"),
+        ("\\\"v=spf1 -all\\\"", "spf.quoted"),
+        ("spf1 -all", "spf.misspelt"),
+    ] {
+        let settled = audit(&format!("a.test TXT \"{text}\"\na.test A 198.51.100.1"));
+        assert!(ids(&settled).contains(&id) && ids(&settled).contains(&"spf.none"), "{text}: {:?}", ids(&settled));
+        assert_eq!(settled.section.state, State::Absent, "{text}");
+        assert!(settled.section.facts["record"].is_null());
+    }
+}
+
+#[test]
+fn several_records_are_a_permerror_and_are_merged() {
+    let settled = audit(
+        "a.test TXT \"v=spf1 mx -all\"\na.test TXT \"v=spf1 ip4:198.51.100.7 mx ~all\"\na.test TXT \"other\"\na.test A 198.51.100.1",
+    );
+    assert_eq!(ids(&settled), ["spf.several-records"]);
+    assert_eq!(settled.section.facts["records"], 2);
+    assert_eq!(settled.section.suggestions[0].value, "v=spf1 mx ip4:198.51.100.7 ~all");
+}
+
+#[test]
+fn non_ascii_in_the_record_is_a_syntax_error_and_elsewhere_nothing() {
+    assert_eq!(ids(&record("v=spf1 a:\\239\\187\\191b.test ~all")), ["spf.syntax"]);
+    let other = audit("a.test TXT \"v=spf1 ~all\"\na.test TXT \"\\150\"\na.test A 198.51.100.1");
+    assert!(ids(&other).is_empty());
+}
+
+#[test]
+fn strings_that_glue_two_terms_are_told() {
+    let glued = audit("a.test TXT \"v=spf1 ip4:198.51.100.7\" \"include:inc.test ~all\"\na.test A 198.51.100.1");
+    assert!(ids(&glued).contains(&"spf.split-without-space"), "{:?}", ids(&glued));
+    let fine = audit("a.test TXT \"v=spf1 ip4:198.51.\" \"100.7 ~all\"\na.test A 198.51.100.1");
+    assert!(ids(&fine).is_empty(), "{:?}", ids(&fine));
+}
+
+#[test]
+fn a_failed_lookup_is_never_absence() {
+    for fault in ["servfail", "refused", "timeout", "malformed", "failed"] {
+        let settled = audit(&format!("a.test TXT !{fault}\na.test A 198.51.100.1"));
+        assert_eq!(settled.section.state, State::Unknown, "{fault}");
+        assert!(settled.section.suggestions.is_empty());
+        let include =
+            audit(&format!("a.test TXT \"v=spf1 include:i.test ~all\"\na.test A 198.51.100.1\ni.test TXT !{fault}"));
+        assert_eq!(ids(&include), ["spf.term-unknown"], "{fault}");
+        let term = audit(&format!("a.test TXT \"v=spf1 a:i.test ~all\"\na.test A 198.51.100.1\ni.test ANY !{fault}"));
+        assert_eq!(ids(&term), ["spf.term-unknown"], "{fault}");
+    }
+}
+
+#[test]
+fn a_first_record_fits_who_takes_the_mail() {
+    for (zone, value) in [
+        ("a.test MX 0 .\na.test A 198.51.100.1", "v=spf1 -all"),
+        ("a.test TXT \"hello\"", "v=spf1 -all"),
+        ("a.test MX 1 smtp.google.com\na.test A 198.51.100.1", "v=spf1 include:_spf.google.com ~all"),
+        ("a.test MX 1 mx.a.test\na.test A 198.51.100.1", "v=spf1 mx ~all"),
+        ("a.test MX 1 mx.other.test\na.test A 198.51.100.1", "v=spf1 {sender} ~all"),
+        ("a.test MX !servfail\na.test A 198.51.100.1", "v=spf1 {sender} ~all"),
+    ] {
+        let settled = audit(zone);
+        let suggestion = &settled.section.suggestions[0];
+        assert_eq!(suggestion.value, value, "{zone}");
+        assert_eq!(suggestion.blanks.is_empty(), !value.contains('{'));
+        assert!(!suggestion.risk.is_empty() && !suggestion.undo.is_empty());
+    }
+}
+
+#[test]
+fn repairs_keep_what_works_and_say_why() {
+    for (text, value) in [
+        ("v=spf1 mx mx ptr ~all a", Some("v=spf1 mx ~all")),
+        ("v=spf1 include=inc.test -all", Some("v=spf1 include:inc.test -all")),
+        ("v=spf1 redirect:inc.test", Some("v=spf1 redirect=inc.test")),
+        ("v=spf1 a:198.51.100.9 -all", Some("v=spf1 ip4:198.51.100.9 -all")),
+        ("v=spf1 mx +all", Some("v=spf1 mx ~all")),
+        ("v=spf1 mx", Some("v=spf1 mx ~all")),
+        ("v=spf1 include:gone.test mx -all", Some("v=spf1 mx -all")),
+        ("v=spf1 mx ~all", None),
+        ("v=spf1 mx -all", None),
+    ] {
+        let settled = record(text);
+        let proposed = settled.section.suggestions.first();
+        assert_eq!(proposed.map(|suggestion| suggestion.value.as_str()), value, "{text}");
+        if let Some(suggestion) = proposed {
+            assert_eq!(suggestion.current.as_deref(), Some(text));
+            assert!(!suggestion.why.is_empty() && suggestion.zone.starts_with("a.test. 300 IN TXT "));
+            let again = record(&suggestion.value);
+            let worst = again.section.findings.iter().map(|finding| finding.severity).max();
+            assert!(worst.is_none_or(|worst| worst <= Severity::Info), "{text} → {}", suggestion.value);
+        }
+    }
+}
+
+#[test]
+fn records_in_the_wrong_place_are_found_and_wildcards_told_apart() {
+    let there = audit("spf.a.test TXT \"v=spf1 -all\"\na.test A 198.51.100.1");
+    assert!(ids(&there).contains(&"spf.wrong-place"));
+    let base = "a.test TXT \"v=spf1 ~all\"\na.test A 198.51.100.1\n";
+    assert_eq!(ids(&audit(&format!("{base}_dmarc.a.test TXT \"v=spf1 -all\""))), ["spf.at-dmarc"]);
+    assert_eq!(ids(&audit(&format!("{base}*.a.test TXT \"v=spf1 -all\""))), ["spf.wildcard"]);
+}
+
+#[test]
+fn an_address_with_a_dynamic_name_is_told() {
+    let settled = audit(
+        "a.test TXT \"v=spf1 ip4:198.51.100.7 ~all\"\na.test A 198.51.100.1\n\
+         7.100.51.198.in-addr.arpa PTR dsl-198-51-100-7.pool.isp.test",
+    );
+    assert_eq!(ids(&settled), ["spf.dynamic-address"]);
+    assert_eq!(settled.depth, 2);
+}
+
+#[test]
+fn every_term_is_explained_and_the_tree_stands_below() {
+    let text = "v=spf1 a include:inc.test -all";
+    let settled = record(text);
+    let Some(Block::Record(block)) = settled.section.blocks.first() else { panic!("no record block") };
+    assert_eq!((block.host.as_str(), block.ttl, block.text.as_str()), ("@", Some(300), text));
+    let marked: Vec<_> = block.marks.iter().map(|mark| mark.span.of_str(text).unwrap()).collect();
+    assert_eq!(marked, ["v=spf1", "a", "include:inc.test", "-all"]);
+    assert!(block.marks[1].note.contains("connects from"));
+    assert!(block.marks[3].note.contains("receiver's choice"));
+    let tree = settled.section.blocks.iter().find_map(|block| match block {
+        Block::Tree(nodes) => nodes.first(),
+        _ => None,
+    });
+    assert_eq!(tree.unwrap().children[1].right, "+1 = 2/10");
+    assert!(settled.section.blocks.iter().any(|block| matches!(block, Block::Prose { .. })));
+    assert_eq!(
+        (settled.section.facts["result_of_all"].as_str(), settled.section.headline.as_str()),
+        (Some("fail"), "2/10")
+    );
+}

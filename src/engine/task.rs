@@ -7,6 +7,7 @@ use crate::job::{Job, JobEvent, JobId, Task};
 use crate::message::Message;
 use crate::records::Domain;
 use crate::records::dmarc::AuthorDomain;
+use crate::records::spf::CheckHost;
 use crate::smtp::Target;
 
 use super::House;
@@ -31,7 +32,9 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: 
                 Err(_) => house.outbox.put(id, JobEvent::Failed("mxray broke while reading this message".into())),
             }
         }
-        Task::Spf { .. } => house.outbox.put(id, JobEvent::Failed("check_host() is not wired up yet".into())),
+        Task::Spf { domain, ip, mail_from, helo } => {
+            run(house, desk, id, job, CheckHost { domain, ip, mail_from, helo }).await;
+        }
         Task::Dmarc { name } => run(house, desk, id, job, AuthorDomain(Domain::new(name))).await,
         Task::Smtp { target, plan } => match Target::parse(&target, plan) {
             Ok(mut target) => {

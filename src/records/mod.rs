@@ -42,8 +42,8 @@ pub struct Domain {
 pub const ALL: &[&dyn Check<Domain>] = &[
     &address::Address,
     &mx::Mx,
-    &dkim::Dkim,
     &spf::Spf,
+    &dkim::Dkim,
     &dmarc::DmarcCheck,
     &mta_sts::MtaStsCheck,
     &tls_rpt::TlsRptCheck,

@@ -411,13 +411,12 @@ fn below(root: &Node, node: &Node, span: Option<Span>, all: &mut Vec<Finding>) {
 /// Void look-ups inside an included record.
 fn void_below(child: &Node, through: &str, span: Span, all: &mut Vec<Finding>) {
     for term in &child.terms {
-        match term.own {
-            Own::Void(_) => all.push(
+        if let Own::Void(_) = term.own {
+            all.push(
                 Finding::info("spf.void-lookup-below", format!("\"{}\" in the record of {} (through \"{through}\") finds nothing: one of two void look-ups that are allowed.", term.term.text, child.domain))
                     .with_reference("RFC 7208 §4.6.4")
                     .with_span(span).with_evidence(term.lookups.clone()),
-            ),
-            _ => {}
+            );
         }
     }
 }

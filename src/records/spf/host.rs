@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::check::{Check, Memo, Seen, Subject, Wait};
 use crate::finding::{Finding, Severity};
+use crate::records::spf::check::Spf;
 use crate::records::spf::evaluate::{MAX_LOOKUPS, MAX_VOIDS, evaluate};
 use crate::records::spf::evaluation::{CheckHostArgs, Evaluation, SpfResult, StepOutcome, TraceStep};
 use crate::report::{Block, Cell, Fact, Section, TreeNode, VerdictLine};
@@ -42,7 +43,7 @@ impl Subject for CheckHost {
     }
 
     fn checks(&self) -> &'static [&'static dyn Check<CheckHost>] {
-        &[&HostCheck]
+        &[&Spf]
     }
 
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
@@ -57,10 +58,7 @@ impl Subject for CheckHost {
     }
 }
 
-/// The one check: check_host() with its trace.
-pub struct HostCheck;
-
-impl Check<CheckHost> for HostCheck {
+impl Check<CheckHost> for Spf {
     fn id(&self) -> &'static str {
         ID
     }

@@ -21,7 +21,7 @@ pub use check::Spf;
 pub use client::fqdn;
 pub use evaluate::{MAX_LOOKUPS, MAX_MX, MAX_PTR, MAX_VOIDS, evaluate};
 pub use evaluation::{CheckHostArgs, Evaluation, Reason, SpfResult, StepOutcome, TraceStep};
-pub use host::{CheckHost, HostCheck, trace_tree};
+pub use host::{CheckHost, trace_tree};
 pub use parse::{
     DualCidr, Mechanism, NearMiss, NearMissKind, Problem, Qualifier, Selection, SpfRecord, Term, TermKind, is_spf,
 };

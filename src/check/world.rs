@@ -303,9 +303,9 @@ fn data(kind: Kind, text: &str) -> Result<Data, String> {
             mname: name(words.first().copied().unwrap_or("."))?,
             rname: name(words.get(1).copied().unwrap_or("."))?,
             serial: number(2)?,
-            refresh: 0,
-            retry: 0,
-            expire: 0,
+            refresh: number(3).ok().and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
+            retry: number(4).ok().and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
+            expire: number(5).ok().and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
             minimum: number(6).unwrap_or(300),
         },
         Kind::Srv => Data::Srv {

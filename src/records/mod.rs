@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod bulk;
+pub mod caa;
 pub mod dane;
 pub mod dkim;
 pub mod dmarc;
@@ -11,6 +12,7 @@ pub mod form;
 pub mod lint;
 pub mod mta_sts;
 pub mod mx;
+pub mod ns;
 pub mod providers;
 pub mod ptr;
 pub mod reserved;
@@ -49,6 +51,8 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &tls_rpt::TlsRptCheck,
     &dane::Dane,
     &dnssec::Dnssec,
+    &caa::CaaCheck,
+    &ns::Ns,
     &bulk::Bulk,
 ];
 

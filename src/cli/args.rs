@@ -118,7 +118,7 @@ pub struct PlanArguments {
     /// Try this recipient; no message is sent; repeatable.
     #[arg(long, value_name = "ADDRESS", requires = "mail_from")]
     pub rcpt_to: Vec<String>,
-    /// The name to give in EHLO [default: this machine's]
+    /// The name to give in EHLO (the default: this machine's)
     #[arg(long, value_name = "NAME")]
     pub helo: Option<String>,
     /// When to start TLS.
@@ -152,10 +152,10 @@ pub struct Options {
     /// How the report is written.
     #[arg(long, value_enum, value_name = "FORMAT", global = true, default_value_t, hide_possible_values = false)]
     pub format: Format,
-    /// A name server: IP[:PORT], tls://IP[:PORT]#NAME or https://HOST/path; repeatable [default: the system's]
+    /// A name server: IP, IP:PORT, tls://IP:PORT#NAME or https://HOST/path; repeatable (the default: the system's)
     #[arg(long, value_name = "SERVER", global = true)]
     pub dns: Vec<String>,
-    /// Seconds for one question, all its tries included [default: 5]
+    /// Seconds for one question, all its tries included (the default: 5)
     #[arg(long, value_name = "SECONDS", global = true)]
     pub timeout: Option<f64>,
     /// Send HTTPS and SMTP connections for one HOST:PORT to another: HOST:PORT:HOST2:PORT2, empty parts match any;
@@ -165,7 +165,7 @@ pub struct Options {
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "PEM", global = true)]
     pub ca_file: Vec<PathBuf>,
-    /// The clock that verdicts use, as RFC 3339: 2026-11-24T08:00:00Z [default: the machine's]
+    /// The clock that verdicts use, as RFC 3339: 2026-11-24T08:00:00Z (the default: the machine's)
     #[arg(long, value_name = "TIME", global = true)]
     pub now: Option<String>,
     /// A DKIM selector to ask besides the well-known ones; repeatable

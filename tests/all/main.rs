@@ -9,3 +9,4 @@ mod house;
 mod lab;
 mod peers;
 mod policies;
+mod smtp_hostile;

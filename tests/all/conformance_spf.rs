@@ -143,7 +143,11 @@ impl Zone {
                 _ => None,
             });
             match alias {
-                Some(target) if answer.records.is_empty() => at = target,
+                Some(target) if answer.records.is_empty() => {
+                    let data = Data::Cname(target.clone());
+                    answer.aliases.push(Record { owner: at, ttl: 60, data });
+                    at = target;
+                }
                 _ if answer.records.is_empty() => {
                     answer.outcome = Outcome::NoData;
                     return answer;
@@ -151,7 +155,9 @@ impl Zone {
                 _ => return answer,
             }
         }
-        DnsAnswer::empty(Outcome::Failed("a loop of CNAMEs".into()))
+        answer.aliases.dedup();
+        answer.outcome = Outcome::Failed("a loop of CNAMEs".into());
+        answer
     }
 }
 

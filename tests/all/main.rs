@@ -5,6 +5,7 @@
 mod cli;
 mod conformance_arc;
 mod conformance_spf;
+mod conformance_spf_cli;
 mod house;
 mod lab;
 mod peers;

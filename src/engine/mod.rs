@@ -15,6 +15,8 @@ mod outbox;
 mod run;
 mod smtp;
 mod task;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::collections::HashMap;
@@ -132,10 +134,19 @@ impl Engine {
 
     /// Starts a job; what it tells arrives in the outbox under `id`. Returns at once.
     pub fn start(&self, id: JobId, job: Job) {
+        self.launch(id, move |house, desk| task::perform(house, desk, id, job));
+    }
+
+    /// Runs the work of a job as a task of its own, with the name servers of this moment.
+    fn launch<W>(&self, id: JobId, work: impl FnOnce(Arc<House>, Arc<Desk>) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
         let desk = lock(&self.reception).desk.clone();
         let (house, jobs) = (self.house.clone(), self.jobs.clone());
+        let work = work(self.house.clone(), desk);
         let work = async move {
-            task::perform(house.clone(), desk, id, job).await;
+            work.await;
             lock(&house.typed).remove(&id);
             lock(&jobs).remove(&id);
         };

@@ -27,7 +27,7 @@ use plain::{Udp, UdpTry};
 use read::Reading;
 use wire::{Dress, Message};
 
-/// After how long a lost packet is sent again: far above a resolver's usual answer, far below the whole time.
+/// After how long, at most, a lost packet is sent again: above a resolver's usual answer, far below the whole time.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest chain of CNAMEs that is followed with questions of our own.
 const MAX_HOPS: usize = 8;
@@ -115,17 +115,15 @@ impl Servers {
             let (message, via) = match self.exchange(so_far.at(), kind, deadline).await {
                 Ok(answered) => answered,
                 Err(fault) => {
+                    let detail = fault.detail.or_else(|| reason(&fault.outcome));
                     let answer = so_far.failed(fault.outcome);
-                    return DnsReply { answer, via: fault.via.unwrap_or_default(), detail: fault.detail };
+                    return DnsReply { answer, via: fault.via.unwrap_or_default(), detail };
                 }
             };
             let detail = if message.rcode == 0 { None } else { Some(rcode_detail(&message)) };
             match so_far.take(&message) {
                 read::Next::Done(answer) => {
-                    let detail = detail.or_else(|| match &answer.outcome {
-                        Outcome::Failed(why) | Outcome::Malformed(why) => Some(why.clone()),
-                        _ => None,
-                    });
+                    let detail = reason(&answer.outcome).or(detail);
                     return DnsReply { answer, via, detail };
                 }
                 read::Next::Ask if so_far.hops() <= MAX_HOPS => {}
@@ -147,6 +145,7 @@ impl Servers {
         let count = self.servers.len();
         let first = self.preferred.load(Ordering::Relaxed).checked_rem(count).unwrap_or(0);
         let tries = count.max(2);
+        let patience = FIRST_TRY.min(self.timeout / 4);
         let (mut started, mut kept): (usize, Option<Fault>) = (0, None);
         let mut running = FuturesUnordered::new();
         let mut next_try = Instant::now();
@@ -160,7 +159,7 @@ impl Servers {
                 last_via = server.via();
                 running.push(async move { (at, server.attempt(name, kind, deadline).await) });
                 started += 1;
-                next_try = Instant::now() + FIRST_TRY;
+                next_try = Instant::now() + patience;
             }
             tokio::select! {
                 Some((at, result)) = running.next() => match result {
@@ -232,14 +231,27 @@ impl Server {
         if suspicion.is_none() {
             return over_tcp.await.map(|message| (message, via.clone())).map_err(|fault| fault.over(via));
         }
-        // Something answered that should not have. TCP cannot be forged from aside; the right datagram may still come.
+        // Something answered that should not have. TCP cannot be forged from aside; the right datagram may still come, and
+        // is waited for where TCP says nothing: one forged datagram must not end a look-up.
+        let why = suspicion.unwrap_or_default();
+        let from_udp = async {
+            match udp.receive(server, &query).await {
+                Ok(Udp::Whole(message)) => message,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::pin!(from_udp, over_tcp);
         tokio::select! {
-            Ok(Udp::Whole(message)) = udp.receive(server, &query) => Ok((message, self.via())),
-            answered = over_tcp => match (answered, suspicion) {
-                (Ok(message), _) => Ok((message, via)),
-                (Err(_), Some(why)) => Err(Fault::malformed(why).over(self.via())),
-                (Err(fault), None) => Err(fault.over(via)),
+            message = &mut from_udp => return Ok((message, self.via())),
+            answered = &mut over_tcp => match answered {
+                Ok(message) => return Ok((message, via)),
+                Err(fault) if matches!(fault.outcome, Outcome::Malformed(_)) => return Err(fault.over(via)),
+                Err(_) => {}
             },
+        }
+        match timeout_at(deadline, from_udp).await {
+            Ok(message) => Ok((message, self.via())),
+            Err(_) => Err(Fault::malformed(why).over(self.via())),
         }
     }
 }
@@ -257,6 +269,19 @@ fn declared(message: &Message) -> Option<Fault> {
         _ => Outcome::Failed(rcode_detail(message)),
     };
     Some(Fault { outcome, detail: Some(rcode_detail(message)), via: None })
+}
+
+/// The reason that an outcome carries.
+fn reason(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Failed(why) | Outcome::Malformed(why) => Some(why.clone()),
+        Outcome::Answer
+        | Outcome::NoData
+        | Outcome::NoSuchName
+        | Outcome::ServerFailure
+        | Outcome::Refused
+        | Outcome::TimedOut => None,
+    }
 }
 
 fn rcode_detail(message: &Message) -> String {

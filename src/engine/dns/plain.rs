@@ -10,6 +10,8 @@ use tokio::net::{TcpStream, UdpSocket};
 use super::Fault;
 use super::wire::{self, Fit, Message};
 
+const OTHER_ID: &str = "an answer with another id";
+
 /// What a UDP try came to.
 pub(super) enum Udp {
     /// A message that answers our question, whole.
@@ -26,7 +28,7 @@ pub(super) enum Udp {
 pub(super) struct UdpTry {
     socket: UdpSocket,
     buffer: Vec<u8>,
-    suspicion: Option<&'static str>,
+    suspicious: bool,
 }
 
 impl UdpTry {
@@ -37,10 +39,11 @@ impl UdpTry {
         let socket = UdpSocket::bind(any).await.map_err(failed)?;
         socket.connect(server).await.map_err(failed)?;
         socket.send(query).await.map_err(failed)?;
-        Ok(UdpTry { socket, buffer: vec![0; 4096], suspicion: None })
+        Ok(UdpTry { socket, buffer: vec![0; 4096], suspicious: false })
     }
 
-    /// Waits for the answer; what does not fit is waited past, and the first misfit that bears our id asks for TCP.
+    /// Waits for the answer. What does not fit is waited past; the first misfit asks for TCP beside it, because somebody
+    /// may be guessing ids (the kernel has checked address and port already).
     pub(super) async fn receive(&mut self, server: SocketAddr, query: &[u8]) -> Result<Udp, Fault> {
         loop {
             let length = match self.socket.recv(&mut self.buffer).await {
@@ -52,12 +55,15 @@ impl UdpTry {
             };
             let reply = self.buffer.get(..length).unwrap_or_default();
             match wire::fit(reply, query) {
-                Fit::Stranger => {}
-                Fit::Unfit(why) if self.suspicion.is_none() => {
-                    self.suspicion = Some(why);
+                Fit::Stranger | Fit::Unfit(_) if self.suspicious => {}
+                Fit::Stranger => {
+                    self.suspicious = true;
+                    return Ok(Udp::AskTcp { suspicion: Some(OTHER_ID) });
+                }
+                Fit::Unfit(why) => {
+                    self.suspicious = true;
                     return Ok(Udp::AskTcp { suspicion: Some(why) });
                 }
-                Fit::Unfit(_) => {}
                 Fit::Ours => {
                     return match wire::read(reply) {
                         Ok(message) if message.truncated => Ok(Udp::AskTcp { suspicion: None }),
@@ -103,7 +109,7 @@ pub(super) async fn over_stream(
     stream.read_exact(&mut reply).await.map_err(broken)?;
     match wire::fit(&reply, query) {
         Fit::Ours => wire::read(&reply).map_err(Fault::malformed),
-        Fit::Stranger => Err(Fault::malformed("an answer with another id")),
+        Fit::Stranger => Err(Fault::malformed(OTHER_ID)),
         Fit::Unfit(why) => Err(Fault::malformed(why)),
     }
 }

@@ -4,32 +4,30 @@
 //! It ends for every subject and every world: a job has bounds on rounds, questions and time, and past one of them each
 //! further question is answered "mxray gave up …", which the checks report as something that could not be looked at.
 
+mod ask;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
-use crate::check::{
-    Answer, Check, Evidence, HttpsAnswer, HttpsOutcome, Kind, Lane, Memo, Notes, Outcome, Query, Seen, Subject,
-    Transcript, Wait,
-};
+use crate::check::{Answer, Check, Evidence, Lane, Memo, Notes, Query, Seen, Subject, Transcript, Wait};
 use crate::finding::Severity;
 use crate::job::{Job, JobEvent, JobId};
 use crate::report::{LookupId, Report, Section, Table, VerdictLine};
 
 use super::House;
-use super::desk::{Asked, Desk, Flight, Reply};
-use super::https::{self, Target};
-use super::ledger::{Ledger, Way};
-use super::memory::Memory;
-use super::smtp;
+use crate::engine::desk::{Desk, Reply, lock};
+use crate::engine::https::Target;
+use crate::engine::ledger::{Ledger, Way};
+use crate::engine::memory::Memory;
 
 /// What one job may use up.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +103,21 @@ struct Pending {
 /// What arrives while the loop waits.
 enum Arrival {
     Answer { query: Query, reply: Reply },
-    Grown { query: Query, transcript: Transcript },
     Step(Stepped),
+}
+
+/// Dialogues that have grown, the newest of each: whoever speaks never waits for whoever reads.
+#[derive(Default)]
+struct Growth {
+    newest: Mutex<HashMap<Query, Transcript>>,
+    bell: Notify,
+}
+
+impl Growth {
+    fn put(&self, query: Query, transcript: Transcript) {
+        lock(&self.newest).insert(query, transcript);
+        self.bell.notify_one();
+    }
 }
 
 struct Run<S: Subject> {
@@ -127,7 +138,7 @@ struct Run<S: Subject> {
     unaddressed: HashMap<Query, (Target, LookupId)>,
     answers: FuturesUnordered<BoxFuture<'static, Arrival>>,
     steps: FuturesUnordered<BoxFuture<'static, Arrival>>,
-    grow: (mpsc::UnboundedSender<(Query, Transcript)>, mpsc::UnboundedReceiver<(Query, Transcript)>),
+    growth: Arc<Growth>,
     sent: usize,
     gave_up: Option<String>,
     /// The one line of the log that stands for every question not asked any more.
@@ -174,7 +185,7 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
         unaddressed: HashMap::new(),
         answers: FuturesUnordered::new(),
         steps: FuturesUnordered::new(),
-        grow: mpsc::unbounded_channel(),
+        growth: Arc::default(),
         sent: 0,
         gave_up: None,
         given_up_line: None,
@@ -200,12 +211,15 @@ impl<S: Subject> Run<S> {
             let arrival = tokio::select! {
                 Some(arrival) = self.answers.next() => Some(arrival),
                 Some(arrival) = self.steps.next() => Some(arrival),
-                Some((query, transcript)) = self.grow.1.recv() => Some(Arrival::Grown { query, transcript }),
+                () = self.growth.bell.notified() => {
+                    self.take_growth();
+                    continue;
+                }
                 () = &mut out_of_time, if self.gave_up.is_none() => None,
             };
             match arrival {
                 Some(arrival) => self.take(arrival),
-                None => self.give_up(format!("mxray gave up after {} s", self.bounds.time.as_secs())),
+                None => self.give_up(format!("mxray gave up after {} s", self.bounds.time.as_secs_f64())),
             }
             self.take_what_is_ready();
         }
@@ -220,8 +234,17 @@ impl<S: Subject> Run<S> {
         while let Some(Some(arrival)) = self.steps.next().now_or_never() {
             self.take(arrival);
         }
-        while let Ok((query, transcript)) = self.grow.1.try_recv() {
-            self.take(Arrival::Grown { query, transcript });
+        self.take_growth();
+    }
+
+    fn take_growth(&mut self) {
+        let grown = std::mem::take(&mut *lock(&self.growth.newest));
+        for (query, transcript) in grown {
+            let Some(lookup) = self.pending.get(&query).map(|pending| pending.lookup) else { continue };
+            let answer = Arc::new(Answer::Smtp(transcript.clone()));
+            self.house.outbox.put(self.id, JobEvent::Dialogue(lookup, Arc::new(transcript)));
+            Arc::make_mut(&mut self.evidence).insert(query.clone(), lookup, answer);
+            self.wake(&query, lookup);
         }
     }
 
@@ -300,202 +323,9 @@ impl<S: Subject> Run<S> {
         }
     }
 
-    /// Sends out what was asked in one pass; what is known already makes its checks dirty at once.
-    fn ask(&mut self, questions: Vec<(Query, Lane, usize)>) {
-        let mut lanes: HashMap<Query, Lane> = HashMap::new();
-        for (query, lane, _) in &questions {
-            if *lane == Lane::Chain || !lanes.contains_key(query) {
-                lanes.insert(query.clone(), *lane);
-            }
-        }
-        for (query, _, at) in questions {
-            let lane = lanes.get(&query).copied().unwrap_or(Lane::Chain);
-            if self.evidence.get(&query).is_some() {
-                self.dirty(at);
-            } else if let Some(pending) = self.pending.get_mut(&query) {
-                if lane == Lane::Chain {
-                    self.desk.promote(&query);
-                }
-                if !pending.waiting.contains(&at) {
-                    pending.waiting.push(at);
-                }
-                let lookup = pending.lookup;
-                self.asked_by(lookup, at);
-            } else {
-                let tired = self.posts.get(at).is_some_and(|post| post.rounds > self.bounds.rounds);
-                self.ask_anew(query, lane, Some(at), tired);
-            }
-        }
-    }
-
-    fn asked_by(&mut self, lookup: LookupId, at: usize) {
-        if let Some(post) = self.posts.get(at) {
-            self.ledger.asked_by(lookup, post.check.id());
-        }
-    }
-
-    fn ask_anew(&mut self, query: Query, lane: Lane, at: Option<usize>, tired: bool) {
-        let given = self.job.evidence.as_ref().and_then(|given| given.get(&query)).map(|entry| entry.answer.clone());
-        if given.is_none() && !self.job.offline {
-            let too_many = self.sent >= self.bounds.questions;
-            let why = self.gave_up.clone().or_else(|| match (too_many, tired) {
-                (true, _) => Some(format!("mxray gave up after {} questions in this job", self.bounds.questions)),
-                (false, true) => Some(format!("mxray gave up after {} rounds of questions", self.bounds.rounds)),
-                (false, false) => None,
-            });
-            if let Some(why) = why {
-                self.refuse(query, &why, at);
-                return;
-            }
-        }
-        let lookup = self.ledger.open(&query);
-        if let Some(at) = at {
-            self.asked_by(lookup, at);
-        }
-        let waiting: Vec<usize> = at.into_iter().collect();
-        self.pending.insert(query.clone(), Pending { lookup, waiting });
-        if let Some(answer) = given {
-            self.settle(&query, Reply { answer, via: "".into(), detail: None }, Way::Given);
-        } else if self.job.offline {
-            let reply = Reply::failed(&query, "offline: nothing was asked of the network");
-            self.settle(&query, reply, Way::Given);
-        } else {
-            self.sent += 1;
-            self.send(query, lane, lookup);
-        }
-    }
-
-    fn send(&mut self, query: Query, lane: Lane, lookup: LookupId) {
-        match &query {
-            Query::Dns { name, kind } => {
-                let (desk, name, kind) = (self.desk.clone(), name.clone(), *kind);
-                let work = async move {
-                    let reply = desk.servers.ask(&name, kind).await;
-                    let (answer, via) = (Arc::new(Answer::Dns(reply.answer)), reply.via.into());
-                    Reply { answer, via, detail: reply.detail }
-                };
-                let asked = self.desk.ask(&query, lane, self.job.fresh, work);
-                self.follow(query, lookup, asked);
-            }
-            Query::Https { url, .. } => match Target::of(url, &self.house.settings.connect_to) {
-                Err(why) => self.settle(&query, Reply::failed(&query, &why), Way::Given),
-                Ok(target) => {
-                    let host = target.resolve.clone();
-                    self.unaddressed.insert(query, (target, lookup));
-                    for kind in [Kind::A, Kind::Aaaa] {
-                        let Some(question) = host.as_ref().map(|host| Query::dns(host, kind)) else { continue };
-                        if self.evidence.get(&question).is_none() && !self.pending.contains_key(&question) {
-                            self.ask_anew(question, Lane::Chain, None, false);
-                        }
-                    }
-                    self.fetch_what_has_addresses();
-                }
-            },
-            Query::Smtp(dialogue) => {
-                let (house, dialogue, grow) = (self.house.clone(), dialogue.clone(), self.grow.0.clone());
-                let typed = dialogue.hands_on.then(|| house.listen_to(self.id));
-                self.answers.push(
-                    async move {
-                        let _slot = house.dialogues.acquire().await;
-                        let tell = |transcript: &Transcript| {
-                            drop(grow.send((Query::Smtp(dialogue.clone()), transcript.clone())));
-                        };
-                        let transcript = smtp::converse(&dialogue, &house.wire(), typed, tell).await;
-                        let reply = Reply { answer: Arc::new(Answer::Smtp(transcript)), via: "".into(), detail: None };
-                        Arrival::Answer { query: Query::Smtp(dialogue.clone()), reply }
-                    }
-                    .boxed(),
-                );
-            }
-        }
-    }
-
-    fn follow(&mut self, query: Query, lookup: LookupId, asked: Asked) {
-        match asked {
-            Asked::Known(reply) => self.settle(&query, reply, Way::Kept),
-            Asked::Coming { flight, joined } => {
-                if joined {
-                    self.ledger.change(lookup, |line| line.joined = true);
-                }
-                self.answers.push(arrival(query, flight).boxed());
-            }
-        }
-    }
-
-    /// Starts the fetches whose hosts' addresses are known by now: IPv4 goes at once, IPv6 only when it is alone.
-    fn fetch_what_has_addresses(&mut self) {
-        let ready: Vec<Query> = self
-            .unaddressed
-            .iter()
-            .filter(|(_, (target, _))| target.resolve.as_ref().is_none_or(|host| self.addressed(host)))
-            .map(|(query, _)| query.clone())
-            .collect();
-        for query in ready {
-            let (Some((target, lookup)), Query::Https { rules, .. }) = (self.unaddressed.remove(&query), &query) else {
-                continue;
-            };
-            let (addresses, aliases, outcome) = self.addresses(target.resolve.as_ref());
-            if let (Some(outcome), true) = (outcome, target.resolve.is_some()) {
-                let answer = HttpsAnswer { outcome: HttpsOutcome::NoAddress(outcome.clone()), address: None, aliases };
-                let detail = Some(format!("no address: {outcome}"));
-                let reply = Reply { answer: Arc::new(Answer::Https(answer)), via: "".into(), detail };
-                self.settle(&query, reply, Way::Given);
-                continue;
-            }
-            let start = self.ledger.now_ms();
-            self.ledger.change(lookup, |line| line.start_ms = start);
-            let trust = self.house.trust.clone();
-            let work = https::fetch(target, *rules, addresses, aliases, trust, self.house.settings.timeout);
-            let asked = self.desk.ask(&query, Lane::Chain, self.job.fresh, work);
-            self.follow(query, lookup, asked);
-        }
-    }
-
-    fn addressed(&self, host: &crate::name::Name) -> bool {
-        let known = |kind| match self.evidence.get(&Query::dns(host, kind)).map(|entry| &*entry.answer) {
-            Some(Answer::Dns(answer)) => Some(!answer.records.is_empty()),
-            _ => None,
-        };
-        matches!((known(Kind::A), known(Kind::Aaaa)), (Some(true), _) | (Some(_), Some(_)))
-    }
-
-    /// The addresses of a host, the aliases on the way, and why there is none.
-    fn addresses(
-        &self,
-        host: Option<&crate::name::Name>,
-    ) -> (Vec<std::net::IpAddr>, Vec<crate::name::Name>, Option<Outcome>) {
-        let (mut addresses, mut aliases, mut outcome) = (Vec::new(), Vec::new(), None);
-        for kind in [Kind::A, Kind::Aaaa] {
-            let entry = host.and_then(|host| self.evidence.get(&Query::dns(host, kind)));
-            let Some(Answer::Dns(answer)) = entry.map(|entry| &*entry.answer) else { continue };
-            addresses.extend(answer.addresses());
-            if aliases.is_empty() {
-                let target = |record: &crate::check::Record| match &record.data {
-                    crate::check::Data::Cname(target) => Some(target.clone()),
-                    _ => None,
-                };
-                aliases = answer.aliases.iter().filter_map(target).collect();
-            }
-            // A failure weighs more than absence: with it we do not know.
-            if outcome.is_none() || matches!(answer.look(), crate::check::Look::Unknown(_)) {
-                outcome = Some(answer.outcome.clone());
-            }
-        }
-        let outcome = if addresses.is_empty() { outcome } else { None };
-        (addresses, aliases, outcome)
-    }
-
     fn take(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Answer { query, reply } => self.settle(&query, reply, Way::Asked),
-            Arrival::Grown { query, transcript } => {
-                let Some(lookup) = self.pending.get(&query).map(|pending| pending.lookup) else { return };
-                let transcript = Arc::new(transcript);
-                self.house.outbox.put(self.id, JobEvent::Dialogue(lookup, transcript.clone()));
-                let answer = Arc::new(Answer::Smtp((*transcript).clone()));
-                Arc::make_mut(&mut self.evidence).insert(query.clone(), lookup, answer);
-                self.wake(&query, lookup);
-            }
             Arrival::Step(step) => {
                 let mut questions = Vec::new();
                 self.take_step(step, &mut questions);
@@ -533,26 +363,6 @@ impl<S: Subject> Run<S> {
             && post.standing == Standing::Waiting
         {
             post.standing = Standing::Dirty;
-        }
-    }
-
-    /// Answers a question with why it is not asked any more. All of these share one line of the log, or a record that
-    /// makes us ask without end would also make us write without end.
-    fn refuse(&mut self, query: Query, why: &str, at: Option<usize>) {
-        let reply = Reply::failed(&query, why);
-        let lookup = match self.given_up_line {
-            Some(line) => line,
-            None => {
-                let line = self.ledger.open(&query);
-                self.ledger.close(line, &reply, Way::Given);
-                self.given_up_line = Some(line);
-                line
-            }
-        };
-        Arc::make_mut(&mut self.evidence).insert(query, lookup, reply.answer);
-        if let Some(at) = at {
-            self.asked_by(lookup, at);
-            self.dirty(at);
         }
     }
 
@@ -644,11 +454,6 @@ impl<S: Subject> Run<S> {
         }
         self.house.outbox.put(self.id, JobEvent::Finished(Arc::new(report), self.evidence));
     }
-}
-
-async fn arrival(query: Query, flight: Flight) -> Arrival {
-    let reply = flight.await;
-    Arrival::Answer { query, reply }
 }
 
 /// One step of one check; a panic in it is its own affair.

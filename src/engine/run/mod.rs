@@ -103,7 +103,7 @@ struct Pending {
 /// What arrives while the loop waits.
 enum Arrival {
     Answer { query: Query, reply: Reply },
-    Step(Stepped),
+    Step(Box<Stepped>),
 }
 
 /// Dialogues that have grown, the newest of each: whoever speaks never waits for whoever reads.
@@ -191,11 +191,11 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
         given_up_line: None,
         verdict: (Vec::new(), None),
     };
-    run.to_its_end().await;
+    run.live().await;
 }
 
 impl<S: Subject> Run<S> {
-    async fn to_its_end(mut self) {
+    async fn live(mut self) {
         let out_of_time = tokio::time::sleep(self.bounds.time);
         tokio::pin!(out_of_time);
         loop {
@@ -270,7 +270,7 @@ impl<S: Subject> Run<S> {
                         self.steps.push(
                             async move {
                                 let broken = |_| Stepped { check: at, memo: Memo::default(), result: None };
-                                Arrival::Step(task.await.unwrap_or_else(broken))
+                                Arrival::Step(Box::new(task.await.unwrap_or_else(broken)))
                             }
                             .boxed(),
                         );
@@ -328,7 +328,7 @@ impl<S: Subject> Run<S> {
             Arrival::Answer { query, reply } => self.settle(&query, reply, Way::Asked),
             Arrival::Step(step) => {
                 let mut questions = Vec::new();
-                self.take_step(step, &mut questions);
+                self.take_step(*step, &mut questions);
                 self.ask(questions);
             }
         }

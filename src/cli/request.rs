@@ -293,7 +293,7 @@ fn known_ids(kind: &Task) -> Vec<&'static str> {
         Task::Spf { .. } => vec!["spf"],
         Task::Dmarc { .. } => vec!["dmarc"],
         Task::Message { .. } => crate::message::ALL.iter().map(|check| check.id()).collect(),
-        Task::Smtp { .. } => Vec::new(),
+        Task::Smtp { .. } => crate::smtp::ALL.iter().map(|check| check.id()).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "a suite says how many of its cases ran")]
 
+mod audit;
 mod cli;
 mod conformance_arc;
 mod conformance_spf;

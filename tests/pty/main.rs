@@ -1,0 +1,137 @@
+//! The real program in a real terminal: few tests, each a whole session in the demo world. They wait for text with a
+//! deadline and never sleep.
+#![cfg(test)]
+#![cfg(unix)]
+
+mod terminal;
+
+use terminal::Terminal;
+
+#[test]
+fn it_opens_at_once_and_quits_with_the_terminal_restored() {
+    let terminal = Terminal::start(&["--demo"], 100, 30);
+    terminal.wait_for_the_screen();
+    terminal.wait_for("monsec.example");
+    terminal.send("\x1b");
+    terminal.wait_for("q quit");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_typed_domain_shows_its_worst_finding_and_the_name_of_its_mail_server() {
+    let terminal = Terminal::start(&["--demo"], 120, 40);
+    terminal.wait_for_the_screen();
+    terminal.wait_for("monsec.example");
+    terminal.send("monsec.example\r");
+    let screen = terminal.wait("the finding about the policy", |screen| {
+        screen.contains("MTA-STS") && screen.contains("smtp.google.example")
+    });
+    assert!(screen.contains("DMARC") && screen.contains("TLS-RPT"), "{screen}");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn any_size_is_a_screen_or_a_clear_line() {
+    let terminal = Terminal::start(&["--demo", "neglected.example"], 120, 40);
+    terminal.wait_for("DMARC");
+    for (columns, rows) in [(80, 24), (40, 12), (120, 40)] {
+        terminal.resize(columns, rows);
+        terminal.wait(&format!("the domain at {columns}x{rows}"), |screen| screen.contains("neglected.example"));
+    }
+    terminal.resize(20, 5);
+    terminal.wait("a line that says that it is too small", |screen| !screen.trim().is_empty());
+    terminal.resize(100, 30);
+    terminal.wait_for("neglected.example");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_pasted_message_opens_the_message_pane() {
+    let terminal = Terminal::start(&["--demo"], 100, 30);
+    terminal.wait_for("monsec.example");
+    let message = "Received: from mx.acrne-bank.example (mx.acrne-bank.example [203.0.113.66])\n\tby mx.good.servers.example \
+                   with ESMTPS id 1; Tue, 24 Nov 2026 09:00:00 +0000\nFrom: \"ACME Bank\" <service@acrne-bank.example>\nTo: \
+                   you@example.com\nSubject: Your account is limited\nDate: Tue, 24 Nov 2026 09:00:00 \
+                   +0000\n\nPlease confirm.\nqqq\n";
+    terminal.paste(message);
+    terminal
+        .wait("the message", |screen| screen.contains("NOTHING ASKED YET") && screen.contains("acrne-bank.example"));
+    // the q's in the message were text, not keys
+    terminal.send("4");
+    terminal.wait("the lookups pane", |screen| !screen.contains("NOTHING ASKED YET"));
+    terminal.send("q");
+    terminal.wait_for("would be lost");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_signal_restores_the_terminal_and_sets_the_exit_code() {
+    for (name, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let terminal = Terminal::start(&["--demo", "monsec.example"], 100, 30);
+        terminal.wait_for_the_screen();
+        terminal.wait_for("DMARC");
+        terminal.signal(name);
+        assert_eq!(terminal.ended(), code, "SIG{name}");
+    }
+}
+
+#[test]
+fn without_colour_no_colour_is_written() {
+    let terminal = Terminal::start_with(&["--demo", "neglected.example"], 100, 30, &[("NO_COLOR", "1")]);
+    terminal.wait_for("ERROR");
+    for colour in ["\x1b[31m", "\x1b[38;", "\x1b[48;", "\x1b[32m", "\x1b[33m"] {
+        assert!(!terminal.ever_wrote(colour.as_bytes()), "{colour:?}");
+    }
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_copied_value_goes_to_the_terminal_and_the_footer_says_no_more_than_that() {
+    let terminal = Terminal::start(&["--demo", "monsec.example"], 120, 40);
+    terminal.wait("the end of the audit", |screen| screen.contains("DO FIRST") && !screen.contains("so far"));
+    terminal.send("\t");
+    terminal.wait_for("v=spf1 include:_spf.google.example -all");
+    terminal.send("y");
+    terminal.wait_for("sent to the terminal");
+    assert!(terminal.ever_wrote(b"\x1b]52;c;"));
+    assert!(!terminal.text().contains("copied to"), "OSC 52 is never acknowledged");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn the_keys_are_a_question_mark_away_and_escape_never_quits() {
+    let terminal = Terminal::start(&["--demo", "flawless.example"], 100, 30);
+    terminal.wait("the end of the audit", |screen| screen.contains("DO FIRST") && !screen.contains("so far"));
+    terminal.send("?");
+    terminal.wait_for("Copy the suggested value");
+    for _ in 0..4 {
+        terminal.send("\x1b");
+    }
+    terminal.wait("the domain again", |screen| !screen.contains("Copy the suggested value"));
+    terminal.send("4");
+    terminal.wait_for("_dmarc.flawless.example");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_name_is_followed_and_the_way_back_is_remembered() {
+    let terminal = Terminal::start(&["--demo", "monsec.example"], 120, 40);
+    terminal.wait("the end of the audit", |screen| screen.contains("DO FIRST") && !screen.contains("so far"));
+    terminal.send(":");
+    terminal.wait_for("message file");
+    terminal.send("https://parked.example/a/page\r");
+    terminal.wait("the parked domain", |screen| screen.contains("null MX") && !screen.contains("so far"));
+    terminal.send("<");
+    terminal.wait_for("smtp.google.example");
+    terminal.send(">");
+    terminal.wait_for("null MX");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}

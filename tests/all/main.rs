@@ -11,4 +11,5 @@ mod house;
 mod lab;
 mod peers;
 mod policies;
+mod policy_properties;
 mod smtp_hostile;

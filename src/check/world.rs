@@ -3,7 +3,7 @@
 //! One line a record, master-file style, names without final dot: `_dmarc.example.com 300 TXT "v=DMARC1; p=none"`. TTL may
 //! be left out (300). `*` as leftmost label is a wildcard. `!servfail`, `!refused`, `!timeout`, `!malformed`, `!nxdomain`,
 //! `!nodata` or `!failed` in place of the data is a fault; the type may then be `ANY`. A name with the type `EMPTY` exists
-//! without records. `;` starts a comment line.
+//! without records. A fault at a `*` holds for every name below. `;` starts a comment line.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -127,8 +127,7 @@ impl World {
         answer.dnssec = self.dnssec.unwrap_or(Dnssec::Insecure);
         let mut at = name.clone();
         for _ in 0..=MAX_ALIASES {
-            let fault = self.faults.get(&(at.clone(), Some(kind))).or_else(|| self.faults.get(&(at.clone(), None)));
-            if let Some(outcome) = fault {
+            if let Some(outcome) = self.fault(&at, kind) {
                 answer.outcome = outcome.clone();
                 return answer;
             }
@@ -160,13 +159,20 @@ impl World {
         answer
     }
 
+    /// The fault of a question: the name's own, or that of a `*` at any name above it.
+    fn fault(&self, name: &Name, kind: Kind) -> Option<&Outcome> {
+        let of = |name: Name| self.faults.get(&(name.clone(), Some(kind))).or_else(|| self.faults.get(&(name, None)));
+        let above = std::iter::successors(name.parent(), Name::parent).filter_map(|parent| parent.below("*").ok());
+        std::iter::once(name.clone()).chain(above).find_map(of)
+    }
+
     /// The records at a name, by itself or by a wildcard; empty for an empty non-terminal, `None` for no such name.
     fn at(&self, name: &Name) -> Option<&[Record]> {
         if let Some(records) = self.records.get(name) {
             return Some(records);
         }
         if self.records.keys().any(|known| known.is_at_or_below(name))
-            || self.faults.keys().any(|(n, _)| n.is_at_or_below(name))
+            || self.faults.keys().any(|(n, _)| n.is_at_or_below(name) && n.labels().first() != Some(&"*"))
         {
             return Some(&[]);
         }
@@ -383,6 +389,7 @@ mod tests {
             *.wild.example.com     TXT   "anything"
             bad.example.com        ANY   !servfail
             half.example.com       TXT   !timeout
+            *.dead.example.com     ANY   !refused
             loop.example.com       CNAME loop.example.com
             "#,
         )
@@ -405,6 +412,7 @@ mod tests {
         assert_eq!(ask("bad.example.com", Kind::A).outcome, Outcome::ServerFailure);
         assert_eq!(ask("half.example.com", Kind::Txt).outcome, Outcome::TimedOut);
         assert_eq!(ask("half.example.com", Kind::A).outcome, Outcome::NoData);
+        assert_eq!(ask("a.b.dead.example.com", Kind::A).outcome, Outcome::Refused);
         assert_eq!(ask("loop.example.com", Kind::A).outcome, Outcome::NoData);
     }
 

@@ -82,12 +82,15 @@ fn no_key_says_how_many_were_tried_and_never_missing() {
 fn failures_are_unknown_and_never_absent() {
     for fault in ["servfail", "refused", "timeout", "malformed", "failed"] {
         let settled = look(&format!(
-            "_domainkey.monsec.example TXT !{fault}\n*._domainkey.monsec.example TXT !{fault}\n\
+            "_domainkey.monsec.example TXT !{fault}\n\
              s1._domainkey.monsec.example TXT !{fault}\ngoogle._domainkey.monsec.example TXT !{fault}"
         ));
         assert_eq!((settled.section.state, ids(&settled)), (State::Unknown, vec!["dkim.could-not-look"]), "{fault}");
         let tried = settled.section.facts["tried"].as_u64().unwrap();
         assert!(settled.section.findings[0].text.starts_with(&format!("2 of {} selectors", tried + 2)), "{fault}");
+        let all = look(&format!("_domainkey.monsec.example TXT !{fault}\n*._domainkey.monsec.example TXT !{fault}"));
+        assert_eq!((all.section.state, ids(&all)), (State::Unknown, vec!["dkim.could-not-look"]), "{fault}");
+        assert_eq!((&all.section.facts["tried"], all.depth), (&json!(0), 2), "{fault}");
         let gate = look(&format!("_domainkey.monsec.example TXT !{fault}"));
         assert_eq!((gate.section.state, ids(&gate)), (State::Unknown, vec!["dkim.could-not-look"]), "{fault}");
         let some = look(&format!(

@@ -157,8 +157,9 @@ fn length(selector: &str, bits: usize, push: &mut impl FnMut(Finding)) {
 fn wildcard_key(found: &FoundKey) -> Finding {
     let what = "Every selector is answered alike, by a wildcard";
     let finding = match found.key.is_revoked() {
-        true => Finding::info(
+        true => Finding::new(
             "dkim.wildcard-revoked",
+            Severity::Ok,
             format!("{what}, and the answer is a withdrawn key: no signature in this domain's name can pass. That is how a domain that sends no mail says so."),
         ),
         false => Finding::warning(

@@ -144,6 +144,7 @@ impl Dkim {
         section.headline = match probed.keys.len() {
             0 if place.exists() == Some(false) => "none".into(),
             0 => format!("0 of {}", probed.answered),
+            _ if probed.keys.iter().all(|found| found.key.is_revoked()) => "withdrawn".into(),
             keys => form::count(keys, "key"),
         };
         section.blocks.push(Block::Facts(looked(place, &probed)));

@@ -165,9 +165,14 @@ impl Looked<'_, '_> {
     fn absent(&mut self) {
         self.section.state = State::Absent;
         self.section.headline = "none".into();
+        // The address section says once for the whole report that there is no such name.
+        if self.txt.look() == Look::Absent(Absence::NoSuchName) && self.txt.aliases.is_empty() {
+            self.section.headline = "no such name".into();
+            return;
+        }
         let name = &self.domain.name;
         let text = match self.txt.look() {
-            Look::Absent(Absence::NoSuchName) => format!("{name} does not exist, so it has no SPF record."),
+            Look::Absent(Absence::NoSuchName) => format!("{name} leads to a name that does not exist."),
             _ if self.selection.texts > 0 => {
                 format!("None of the {} at {name} is an SPF record.", form::count(self.selection.texts, "TXT record"))
             }

@@ -144,6 +144,8 @@ struct Run<S: Subject> {
     /// The one line of the log that stands for every question not asked any more.
     given_up_line: Option<LookupId>,
     verdict: (Vec<VerdictLine>, Option<Table>),
+    /// Whether a section has changed since the verdict was drawn.
+    news: bool,
 }
 
 /// Runs a job to its end.
@@ -190,6 +192,7 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
         gave_up: None,
         given_up_line: None,
         verdict: (Vec::new(), None),
+        news: false,
     };
     run.live().await;
 }
@@ -402,6 +405,7 @@ impl<S: Subject> Run<S> {
     }
 
     fn publish(&mut self, at: usize, section: Section) {
+        self.news = true;
         self.house.outbox.put(self.id, JobEvent::Section(Arc::new(section.clone())));
         match self.sections.binary_search_by_key(&at, |(place, _)| *place) {
             Ok(found) => {
@@ -418,7 +422,7 @@ impl<S: Subject> Run<S> {
         for line in self.ledger.take_changed() {
             self.house.outbox.put(self.id, JobEvent::Lookup(line));
         }
-        if self.sections.is_empty() {
+        if !std::mem::take(&mut self.news) {
             return;
         }
         let sections: Vec<Section> = self.sections.iter().map(|(_, section)| section.clone()).collect();

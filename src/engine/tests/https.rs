@@ -19,7 +19,7 @@ use crate::engine::Engine;
 
 const HOST: &str = "mta-sts.good.test";
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+pub(super) fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -50,7 +50,7 @@ async fn serve(config: ServerConfig, response: Vec<u8>, stall: bool) -> SocketAd
     address
 }
 
-fn config(issuer: Option<&CertifiedIssuer<'_, KeyPair>>, params: CertificateParams) -> ServerConfig {
+pub(super) fn config(issuer: Option<&CertifiedIssuer<'_, KeyPair>>, params: CertificateParams) -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let certificate = match issuer {
         Some(issuer) => params.signed_by(&key, issuer).unwrap(),
@@ -65,7 +65,7 @@ fn config(issuer: Option<&CertifiedIssuer<'_, KeyPair>>, params: CertificatePara
         .unwrap()
 }
 
-fn leaf(names: &[&str]) -> CertificateParams {
+pub(super) fn leaf(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 

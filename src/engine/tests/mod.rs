@@ -4,6 +4,7 @@ mod bounds;
 mod faults;
 mod https;
 mod jobs;
+mod secure;
 mod server;
 
 use std::sync::Arc;

@@ -251,11 +251,16 @@ pub fn discover(author: &Name, seen: &Seen<'_>) -> Result<Discovery, Wait> {
     let existence = match (own, existence) {
         // The author's own record shows that the name exists, and its answer decides nothing.
         (true, _) => Existence::Exists,
-        (false, existence) => match existence?.look() {
-            Look::Found(_) | Look::Absent(Absence::NoData) => Existence::Exists,
-            Look::Absent(Absence::NoSuchName) => Existence::NoSuchName,
-            Look::Unknown(outcome) => Existence::Unknown(outcome.clone()),
-        },
+        (false, existence) => {
+            let existence = existence?;
+            match existence.look() {
+                // A CNAME that leads nowhere is answered NXDOMAIN too, and then the name itself is there (RFC 2308 §2.1).
+                _ if !existence.aliases.is_empty() => Existence::Exists,
+                Look::Found(_) | Look::Absent(Absence::NoData) => Existence::Exists,
+                Look::Absent(Absence::NoSuchName) => Existence::NoSuchName,
+                Look::Unknown(outcome) => Existence::Unknown(outcome.clone()),
+            }
+        }
     };
     Ok(judge(author, steps, existence))
 }
@@ -388,11 +393,13 @@ mod tests {
         let world = "
             _dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine; np=reject\"
             with.example.com A 192.0.2.1
+            lost.example.com CNAME gone.example.net
             mute.example.com EMPTY";
         assert_eq!(policy("example.com", world), Some("none"));
         assert_eq!(policy("with.example.com", world), Some("quarantine"));
         assert_eq!(policy("mute.example.com", world), Some("quarantine"), "NODATA is existence");
-        assert_eq!(policy("gone.example.com", world), Some("reject"));
+        assert_eq!(policy("lost.example.com", world), Some("quarantine"), "a CNAME that leads nowhere is there");
+        assert_eq!(policy("GONE.Example.com", world), Some("reject"), "and case is nothing");
     }
 
     #[test]

@@ -13,4 +13,5 @@ mod lab;
 mod peers;
 mod policies;
 mod policy_properties;
+mod properties_spf;
 mod smtp_hostile;

@@ -334,3 +334,75 @@ fn url_escaped(text: &str) -> String {
 }
 
 const DELIMITERS: &str = ".-+,/_=";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(text: &str, ip: &str) -> String {
+        let values = Values {
+            local: "strong-bad",
+            sender_domain: "email.example.com",
+            domain: "email.example.com",
+            ip: ip.parse().unwrap(),
+            helo: "mx.example.org",
+            validated: "unknown",
+            receiver: "here",
+            timestamp: 86400,
+        };
+        MacroString::parse(text, true).unwrap().expand(&values)
+    }
+
+    #[test]
+    fn the_examples_of_rfc_7208_expand_as_it_says() {
+        for (text, value) in [
+            ("%{s}", "strong-bad@email.example.com"),
+            ("%{o}", "email.example.com"),
+            ("%{d4}", "email.example.com"),
+            ("%{d3}", "email.example.com"),
+            ("%{d2}", "example.com"),
+            ("%{d1}", "com"),
+            ("%{dr}", "com.example.email"),
+            ("%{d2r}", "example.email"),
+            ("%{l}", "strong-bad"),
+            ("%{l-}", "strong.bad"),
+            ("%{lr}", "strong-bad"),
+            ("%{lr-}", "bad.strong"),
+            ("%{l1r-}", "strong"),
+            ("%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"),
+            ("%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"),
+            ("%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"),
+            ("%{S}", "strong-bad%40email.example.com"),
+            ("%%%_%-%{c}%{r}%{t}%{h}", "% %20192.0.2.3here86400mx.example.org"),
+        ] {
+            assert_eq!(expanded(text, "192.0.2.3"), value, "{text}");
+        }
+        assert_eq!(
+            expanded("%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01"),
+            "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6._spf.example.com"
+        );
+    }
+
+    #[test]
+    fn what_is_no_macro_is_refused() {
+        for text in
+            ["%", "%a", "%(ir)", "%{", "%{}", "%{x}", "%{d0}", "%{dq}", "%{d2rr}", "%{c}", "%{r}", "%{t}", "a b"]
+        {
+            assert!(MacroString::parse(text, false).is_err(), "{text}");
+        }
+        assert!(MacroString::parse("%{T} a", true).is_ok());
+    }
+
+    #[test]
+    fn long_names_lose_labels_at_the_left_and_odd_ones_are_never_asked() {
+        let long = format!("{}.example.com", vec!["a".repeat(60); 5].join("."));
+        let name = name_of(&long).unwrap();
+        assert!(name.as_str().len() <= MAX_TEXT && name.as_str().ends_with(".example.com"));
+        assert_eq!(name.label_count(), 5);
+        for text in ["", ".", "a..b", ".a.b", "é.example.com"] {
+            assert_eq!(name_of(text), None, "{text}");
+        }
+        assert_eq!(name_of(&format!("{}.example.com", "a".repeat(64))), None);
+        assert_eq!(name_of("Example.COM.").unwrap().as_str(), "example.com");
+    }
+}

@@ -36,21 +36,23 @@ impl Note {
 /// One note an entry, in the transcript's order. `host` is the name that the server should bear; empty when not known.
 pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
     let session = Session::read(transcript);
-    let mut exchanges = session.exchanges.iter();
+    let mut exchanges = session.exchanges.iter().peekable();
     let mut state = State { host, session: &session, greeted: false, mail: false, recipients: 0 };
     let mut answering: std::collections::VecDeque<(&Exchange, usize)> = std::collections::VecDeque::new();
     let mut notes = Vec::with_capacity(transcript.entries.len());
-    for entry in &transcript.entries {
+    for (at, entry) in transcript.entries.iter().enumerate() {
+        let begun = exchanges.next_if(|exchange| exchange.entry == at);
+        answering.extend(begun.map(|exchange| (exchange, 0)));
         let note = match &entry.event {
             TranscriptEvent::Connected { peer, .. } => {
-                answering.extend(exchanges.next().map(|exchange| (exchange, 0)));
                 Note::ok(peer.map(|peer| format!("connected to {peer}")).unwrap_or_default())
             }
             TranscriptEvent::NotConnected(fault, why) => not_connected(*fault, why),
             TranscriptEvent::Sent { line, masked } => {
-                let exchange = exchanges.next();
-                answering.extend(exchange.map(|exchange| (exchange, 0)));
-                let mut note = state.command(exchange.map_or_else(|| Verb::parse(line), |e| e.verb), line, entry.tls);
+                let mut note = match begun {
+                    Some(exchange) => state.command(exchange.verb, line, entry.tls),
+                    None => Note::ok("a line of the message"),
+                };
                 if *masked {
                     note.text =
                         format!("{}{}the secret is masked", note.text, if note.text.is_empty() { "" } else { "; " });
@@ -58,7 +60,6 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
                 note
             }
             TranscriptEvent::SentMessage { bytes } => {
-                answering.extend(exchanges.next().map(|exchange| (exchange, 0)));
                 Note::ok(format!("the message, {bytes} bytes with dot-stuffing and the final dot"))
             }
             TranscriptEvent::Received { line, ending } => {

@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod codes;
 pub mod dane;
 pub mod dot;
+pub mod export;
 pub mod import;
 pub mod lines;
 pub mod mask;
@@ -16,6 +17,7 @@ pub mod session;
 pub mod target;
 pub mod tls;
 pub mod transport;
+pub mod typed;
 
 pub use target::{Place, Target};
 

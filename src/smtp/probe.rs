@@ -2,6 +2,8 @@
 //! connection, one greeting, STARTTLS where it is offered, QUIT (cases.md 126). DATA goes out only when the person has
 //! composed and confirmed a message.
 
+use std::sync::Arc;
+
 use crate::check::{Dialogue, Stage, TlsMode, Transcript};
 use crate::smtp::session::{Session, Verb};
 
@@ -12,6 +14,8 @@ pub enum Move {
     Send(Vec<u8>),
     /// Sends the dialogue's message, dot-stuffed, with the final dot.
     SendMessage,
+    /// Sends this message, dot-stuffed, with the final dot: composed and confirmed by the person.
+    SendThis(Arc<[u8]>),
     /// Begins the TLS handshake.
     StartTls,
     /// Waits for the server, or for the person when it is hands-on.

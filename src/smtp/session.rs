@@ -136,12 +136,13 @@ impl<'a> Session<'a> {
                     session.closed = true;
                 }
                 TranscriptEvent::Sent { line, .. } => {
-                    let in_auth = session
-                        .exchanges
-                        .last()
-                        .is_some_and(|last| last.verb.stage() == Stage::Auth && last.reply.code() == Some(334));
-                    let verb = if in_auth { Verb::AuthStep } else { Verb::parse(line) };
-                    session.begin(verb, entry, item.tls, item.at);
+                    match session.exchanges.last().map(|last| (last.verb.stage(), last.reply.code())) {
+                        // After 354 the lines are the message, until a single dot.
+                        Some((Stage::Data, Some(354))) if line != b"." => {}
+                        Some((Stage::Data, Some(354))) => session.begin(Verb::Message, entry, item.tls, item.at),
+                        Some((Stage::Auth, Some(334))) => session.begin(Verb::AuthStep, entry, item.tls, item.at),
+                        _ => session.begin(Verb::parse(line), entry, item.tls, item.at),
+                    }
                 }
                 TranscriptEvent::SentMessage { .. } => session.begin(Verb::Message, entry, item.tls, item.at),
                 TranscriptEvent::Received { line, ending } => {

@@ -151,7 +151,11 @@ impl Talk<'_> {
     async fn perform(&mut self, next: Move) {
         match next {
             Move::Send(line) => self.send(line).await,
-            Move::SendMessage => self.send_message().await,
+            Move::SendMessage => match self.dialogue.data.clone() {
+                Some(message) => self.send_message(&message).await,
+                None => self.hang(),
+            },
+            Move::SendThis(message) => self.send_message(&message).await,
             Move::StartTls => self.start_tls().await,
             Move::Listen => {
                 let patience = self.wire.timeout * PATIENCE;
@@ -179,9 +183,8 @@ impl Talk<'_> {
         self.write(&bytes).await;
     }
 
-    async fn send_message(&mut self) {
-        let Some(message) = self.dialogue.data.clone() else { return };
-        let stuffed = crate::smtp::dot::stuffed(&message);
+    async fn send_message(&mut self, message: &[u8]) {
+        let stuffed = crate::smtp::dot::stuffed(message);
         self.note(TranscriptEvent::SentMessage { bytes: stuffed.len() });
         self.write(&stuffed).await;
     }

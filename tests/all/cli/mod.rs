@@ -1,5 +1,6 @@
 //! The real binary, as scripts use it: exit status, what goes to which stream, JSON against its schema.
 
+mod contract;
 mod demo;
 mod foreign;
 mod schema;

@@ -53,7 +53,7 @@ pub const BINDINGS: &[Binding] = &[
         "y",
         EVERYWHERE,
         || Action::CopyValue,
-        "copy value",
+        "copy",
         "Copy the suggested value, or the published one, whichever the cursor is on",
     ),
     bind(
@@ -61,7 +61,7 @@ pub const BINDINGS: &[Binding] = &[
         "n",
         EVERYWHERE,
         || Action::CopyName,
-        "copy name",
+        "name",
         "Copy the host name as a provider's form wants it",
     ),
     bind(
@@ -78,7 +78,7 @@ pub const BINDINGS: &[Binding] = &[
         "Tab",
         REPORTS,
         || Action::NextFinding,
-        "next finding",
+        "next",
         "Go to the next finding or suggestion, section after section",
     ),
     bind(
@@ -111,7 +111,7 @@ pub const BINDINGS: &[Binding] = &[
         "v",
         &[PaneId::Message],
         || Action::CycleSource,
-        "raw/laid/signed",
+        "raw/signed",
         "Show the message raw, laid open, or as each signature covers it",
     ),
     bind(

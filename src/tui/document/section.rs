@@ -144,8 +144,10 @@ impl Builder<'_> {
         };
         let mut pieces = vec![Piece::new("  ", Look::Plain)];
         for (label, value) in form.iter().filter(|(label, _)| !label.is_empty()) {
-            pieces.push(Piece::new(format!("{label} "), Look::Dim));
-            pieces.push(Piece::new(format!("{value}   "), Look::Strong));
+            // A label never stands alone at the end of a row.
+            pieces.push(Piece::new(format!("{label}\u{a0}"), Look::Dim));
+            pieces.push(Piece::new(value.replace(' ', "\u{a0}"), Look::Strong));
+            pieces.push(Piece::new("   ", Look::Plain));
         }
         self.flow(pieces, 4);
         let proposed = fill(&suggestion.value, blanks);

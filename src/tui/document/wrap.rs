@@ -46,11 +46,18 @@ pub fn fit(text: &str, width: usize) -> String {
 pub fn wrap(pieces: Vec<Piece>, width: usize, hang: usize) -> Vec<Vec<Piece>> {
     let hang = if hang * 2 > width { 2.min(width / 4) } else { hang };
     let mut rows = Rows { width: width.max(1), hang, done: Vec::new(), row: Vec::new(), used: 0, begun: false };
-    for piece in pieces {
-        for word in words(&piece.text) {
-            rows.word(word, piece.look);
+    // What stands together without a place to break between is one word, even where its looks differ.
+    let mut word: Vec<(&str, Look)> = Vec::new();
+    for piece in &pieces {
+        for part in words(&piece.text) {
+            word.push((part, piece.look));
+            if part.ends_with([' ', ';', ',']) {
+                rows.word(&word);
+                word.clear();
+            }
         }
     }
+    rows.word(&word);
     rows.finish()
 }
 
@@ -86,23 +93,29 @@ struct Rows {
 }
 
 impl Rows {
-    fn word(&mut self, word: &str, look: Look) {
-        let ink = columns(word.trim_end_matches(' '));
+    fn word(&mut self, word: &[(&str, Look)]) {
+        let Some((last, before)) = word.split_last() else { return };
+        let whole = before.iter().map(|(part, _)| columns(part)).sum::<usize>();
+        let ink = whole + columns(last.0.trim_end_matches(' '));
         if self.begun && self.used + ink > self.width && self.hang + ink <= self.width {
             self.next();
         }
         if self.used + ink <= self.width {
-            let whole = columns(word);
-            let room = self.width - self.used;
+            for (part, look) in before {
+                self.push(part, *look);
+            }
             // Blanks at the end of a row fall off.
-            self.push(if whole <= room { word } else { word.trim_end_matches(' ') }, look);
+            let fits = self.used + columns(last.0) <= self.width;
+            self.push(if fits { last.0 } else { last.0.trim_end_matches(' ') }, last.1);
             return;
         }
-        for grapheme in word.graphemes(true) {
-            if self.used + columns(grapheme) > self.width && self.begun {
-                self.next();
+        for (part, look) in word {
+            for grapheme in part.graphemes(true) {
+                if self.used + columns(grapheme) > self.width && self.begun {
+                    self.next();
+                }
+                self.push(grapheme, *look);
             }
-            self.push(grapheme, look);
         }
     }
 

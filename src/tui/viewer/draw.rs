@@ -112,7 +112,8 @@ impl Viewer {
             let question = if previous == line.question { "" } else { line.question };
             previous = line.question;
             let question = if narrow { format!(" {question} ") } else { format!(" {}  ", fit(question, widest)) };
-            let so_far = if so_far { "so far: " } else { "" };
+            // Narrow windows have it in the row above ("asking").
+            let so_far = if so_far && !narrow { "so far: " } else { "" };
             let word = match line.severity {
                 Severity::Error | Severity::Warning => format!("{} ", theme.severity_glyph(line.severity)),
                 Severity::Ok | Severity::Info => String::new(),

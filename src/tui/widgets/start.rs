@@ -95,7 +95,7 @@ fn draw(shared: &Shared, area: Rect, buffer: &mut Buffer, rows: Vec<Vec<Piece>>)
     let width = usize::from(area.width.saturating_sub(4)).min(96);
     // An offer's words stay in their column.
     let hang = |row: &[Piece]| {
-        if row.first().is_some_and(|first| first.text.starts_with("  ") && row.len() > 1) { 27 } else { 2 }
+        if row.first().is_some_and(|first| first.text.starts_with("  ") && row.len() > 1) { 27 } else { 0 }
     };
     let flowing = rows.into_iter().flat_map(|row| {
         let hang = hang(&row);

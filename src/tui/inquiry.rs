@@ -210,7 +210,7 @@ impl Inquiry {
 }
 
 /// The sections that a task will have, before its first answer.
-fn expected(task: &Task) -> Vec<Expected> {
+pub fn expected(task: &Task) -> Vec<Expected> {
     match task {
         Task::Domain { .. } => titles(records::ALL),
         Task::Message { .. } => titles(message::ALL),
@@ -228,8 +228,27 @@ fn title(task: &Task) -> String {
     match task {
         Task::Domain { name, .. } | Task::Dmarc { name } => name.to_string(),
         Task::Spf { domain, .. } => domain.clone(),
-        Task::Message { raw, .. } => format!("message, {}", size(raw.len())),
+        Task::Message { raw, .. } => message_title(raw),
         Task::Smtp { target, .. } => target.clone(),
+    }
+}
+
+/// From and Subject as they stand, from the first bytes of the message; what they are worth is for the checks to say.
+fn message_title(raw: &[u8]) -> String {
+    let start = raw.get(..raw.len().min(64 * 1024)).unwrap_or(raw);
+    let header = start.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let field = |name: &str| {
+        header.clone().find_map(|line| {
+            let (key, value) = line.split_at_checked(name.len())?;
+            key.eq_ignore_ascii_case(name.as_bytes()).then(|| String::from_utf8_lossy(value).trim().to_owned())
+        })
+    };
+    match (field("from:"), field("subject:")) {
+        (None, None) => "a message".to_owned(),
+        (from, subject) => {
+            let subject = subject.map_or_else(String::new, |subject| format!("   Subject  {subject}"));
+            format!("From  {}{subject}", from.unwrap_or_default())
+        }
     }
 }
 

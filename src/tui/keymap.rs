@@ -109,10 +109,10 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[Char('v')],
         "v",
-        &[PaneId::Message],
+        &[PaneId::Message, PaneId::Smtp],
         || Action::CycleSource,
-        "raw/signed",
-        "Show the message raw, laid open, or as each signature covers it",
+        "view",
+        "Message: the next raw text, as it stands or as a signature covers it. SMTP: the dialogue or the report",
     ),
     bind(
         &[Char('b')],
@@ -179,7 +179,7 @@ pub const BINDINGS: &[Binding] = &[
         REPORTS,
         || Action::Save,
         "",
-        "Save the report as text or JSON, or what was too long for the clipboard",
+        "Save the report as JSON, or what was too long for the clipboard, to a new file",
     ),
     bind(&[Ctrl('x')], "Ctrl-X", REPORTS, || Action::Stop, "", "Stop the job that is under way"),
     bind(&[Named(KeyCode::Up), Char('k')], "Up k", EVERYWHERE, || Action::Up, "", "One row up"),

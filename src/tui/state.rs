@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tui_input::Input;
 
 use crate::job::{Job, JobId, Task};
+use crate::name::Name;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
-use crate::tui::inquiry::Inquiry;
+use crate::tui::inquiry::{Inquiry, expected};
 use crate::tui::panes::{self, Pane};
 use crate::tui::theme::Theme;
 
@@ -41,6 +42,8 @@ pub struct Shared {
     pub blanks: BTreeMap<&'static str, String>,
     /// DKIM selectors that the person named on the command line.
     pub selectors: Vec<String>,
+    /// Selectors that a message or the person has shown for a domain.
+    pub seen_selectors: BTreeMap<String, Vec<String>>,
     /// The checks to run; empty: all.
     pub only: Vec<String>,
     /// Targets to offer on the start screen.
@@ -175,6 +178,7 @@ impl Shared {
             resolver: String::new(),
             blanks: BTreeMap::new(),
             selectors: Vec::new(),
+            seen_selectors: BTreeMap::new(),
             only: Vec::new(),
             offers: Vec::new(),
             typed: Vec::new(),
@@ -224,10 +228,26 @@ impl Shared {
     /// A job for a task with what the command line has set.
     pub fn job(&self, task: Task) -> Job {
         let mut job = Job::new(task);
-        if matches!(job.task, Task::Domain { .. }) {
-            job.only.clone_from(&self.only);
-        }
+        // `--only` names checks of one subject; another subject's job runs all of its own.
+        let checks = expected(&job.task);
+        job.only.extend(self.only.iter().filter(|id| checks.iter().any(|check| check.id == id.as_str())).cloned());
         job
+    }
+
+    /// Keeps a selector for when its domain is looked at; a hostile message may name many.
+    pub fn remember_selector(&mut self, domain: &str, selector: &str) {
+        let known = self.seen_selectors.entry(domain.to_ascii_lowercase()).or_default();
+        if known.len() < 32 && !known.iter().any(|one| one == selector) {
+            known.push(selector.to_owned());
+        }
+    }
+
+    /// The selectors to try first at a domain.
+    pub fn selectors_for(&self, name: &Name) -> Vec<String> {
+        let mut selectors = self.selectors.clone();
+        let seen = self.seen_selectors.get(name.as_str()).into_iter().flatten();
+        selectors.extend(seen.filter(|one| !self.selectors.contains(one)).cloned());
+        selectors
     }
 
     /// Opens a question on the line.

@@ -71,9 +71,9 @@ fn too_small(state: &State, area: Rect, buffer: &mut Buffer) {
         .shared
         .inquiry(state.active)
         .and_then(|inquiry| inquiry.verdict.iter().max_by_key(|line| line.severity))
-        .map(|line| format!("{} {}. ", line.question, line.answer))
+        .map(|line| format!(" {} {}", line.question, line.answer))
         .unwrap_or_default();
-    let text = format!("mxray: {worst}Needs {}x{}. q quits.", SMALLEST.0, SMALLEST.1);
+    let text = format!("mxray: needs {}x{}, q quits.{worst}", SMALLEST.0, SMALLEST.1);
     let rows = wrap(vec![Piece::new(text, Look::Plain)], usize::from(area.width.max(1)), 0);
     for (y, row) in (area.top()..area.bottom()).zip(rows) {
         pieces(buffer, state.shared.theme, (area.x, y), area.width, &row);

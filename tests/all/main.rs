@@ -15,3 +15,4 @@ mod policies;
 mod policy_properties;
 mod properties_spf;
 mod smtp_hostile;
+mod tui;

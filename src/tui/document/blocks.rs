@@ -10,6 +10,8 @@ use crate::untrusted::visible;
 
 /// Trees with more nodes than this open two levels only.
 const OPEN_NODES: usize = 60;
+/// A column is not held wide for the sake of a longer word: it breaks.
+const WORD_COLUMNS: usize = 26;
 /// A record's content is explained part by part; a part longer than this is cut in the explanation (it stands above).
 const PART_COLUMNS: usize = 30;
 
@@ -40,7 +42,11 @@ impl Builder<'_> {
             }
             Block::Source { title, text, marks } => {
                 let marked = marks.iter().filter(|mark| mark.severity > Severity::Ok).count();
-                let note = if marked == 0 { String::new() } else { format!("{marked} marked parts") };
+                let note = match marked {
+                    0 => String::new(),
+                    1 => "1 mark".to_owned(),
+                    many => format!("{many} marks"),
+                };
                 self.heading(title, &format!("{} bytes  {note}", text.len()));
                 self.source(at, LineIndex::new(text));
             }
@@ -159,7 +165,8 @@ impl Builder<'_> {
         }
     }
 
-    /// A table; columns share the width by need, and a table that cannot fit stands as a list of labelled values.
+    /// A table; columns share the width by need. Where the words of a table do not fit side by side, each row flows, the first
+    /// two cells as they are, the others with their column's title.
     pub(super) fn table(&mut self, table: &Table) {
         let width = self.width();
         let count = table.columns.len();
@@ -171,16 +178,17 @@ impl Builder<'_> {
         }
         let gaps = count.saturating_sub(1) * 2;
         if widths.iter().sum::<usize>() + gaps > width {
-            let fair = width.saturating_sub(gaps) / count.max(1);
-            if fair < 7 {
-                return self.table_as_list(table);
-            }
             let least: Vec<usize> = (0..count)
                 .map(|column| {
                     let cells = table.rows.iter().filter_map(|row| row.cells.get(column));
-                    cells.map(|cell| longest_word(&visible(&cell.text)) + judged_columns(cell)).max().unwrap_or(0)
+                    let words = cells.map(|cell| longest_word(&visible(&cell.text)) + judged_columns(cell));
+                    let title = table.columns.get(column).map_or(0, |title| longest_word(title));
+                    words.max().unwrap_or(0).max(title).min(WORD_COLUMNS)
                 })
                 .collect();
+            if least.iter().sum::<usize>() + gaps > width {
+                return self.table_as_list(table);
+            }
             share(&mut widths, &least, width - gaps);
         }
         let heads = table.columns.iter().zip(&widths).map(|(title, width)| fit(&visible(title), *width));
@@ -212,12 +220,18 @@ impl Builder<'_> {
     fn table_as_list(&mut self, table: &Table) {
         for row in &table.rows {
             self.begin_row(row);
+            let mut pieces = Vec::new();
             for (nth, (title, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
-                let label = if nth == 0 { String::new() } else { format!("  {}: ", visible(title).to_lowercase()) };
-                let mut pieces = vec![Piece::new(label, Look::Dim)];
+                if cell.text.is_empty() {
+                    continue;
+                }
+                if nth > 1 {
+                    pieces.push(Piece::new(format!("{}: ", visible(title).to_lowercase()), Look::Dim));
+                }
                 pieces.extend(self.cell(cell));
-                self.flow(pieces, 4);
+                pieces.push(Piece::new("   ", Look::Plain));
             }
+            self.flow(pieces, 4);
             self.end();
         }
     }

@@ -6,21 +6,22 @@ use crate::finding::{Severity, Suggestion, SuggestionKind};
 use crate::report::{Link, Section, Table, VerdictLine};
 use crate::tui::theme::Look;
 
-/// Lays the overview out, from the sections that are there.
+/// Lays the overview out, from the sections that are there; what stands where nothing is wrong depends on how far the job
+/// has come.
 pub fn overview<'a>(
     sections: impl Iterator<Item = &'a Section> + Clone,
     verdict: &[VerdictLine],
     summary: Option<&Table>,
-    finished: bool,
+    (title, nothing): (&str, &str),
     layout: &Layout<'_>,
 ) -> Document {
     let mut out = Builder::new(layout);
-    out.flow(vec![Piece::new(if finished { "Overview" } else { "Overview so far" }, Look::Strong)], 0);
+    out.flow(vec![Piece::new(title, Look::Strong)], 0);
     if let Some(table) = summary {
         out.blank();
         out.table(table);
     }
-    out.worst_first(sections.clone(), finished);
+    out.worst_first(sections.clone(), nothing);
     out.steps(sections);
     out.verdict(verdict);
     out.finish()
@@ -49,7 +50,7 @@ impl Builder<'_> {
         }
     }
 
-    fn worst_first<'a>(&mut self, sections: impl Iterator<Item = &'a Section>, finished: bool) {
+    fn worst_first<'a>(&mut self, sections: impl Iterator<Item = &'a Section>, nothing: &str) {
         let mut all: Vec<(&Section, &crate::finding::Finding)> = sections
             .flat_map(|section| section.findings.iter().map(move |finding| (section, finding)))
             .filter(|(_, finding)| finding.severity >= Severity::Warning)
@@ -79,8 +80,7 @@ impl Builder<'_> {
             self.end();
         }
         if all.is_empty() {
-            let text = if finished { "No warnings and no errors." } else { "Nothing so far." };
-            self.flow(vec![Piece::new("  ", Look::Plain), Piece::new(text, Look::Ok)], 2);
+            self.flow(vec![Piece::new("  ", Look::Plain), Piece::new(nothing, Look::Plain)], 2);
         }
     }
 

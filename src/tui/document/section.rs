@@ -172,11 +172,12 @@ impl Builder<'_> {
     fn diff(&mut self, current: Option<&str>, proposed: &str) {
         let old: Vec<&str> = current.map(|text| text.lines().collect()).unwrap_or_default();
         let new: Vec<&str> = proposed.lines().collect();
-        for line in old.iter().filter(|line| !new.contains(line)) {
-            self.flow(vec![Piece::new("  - ", Look::Removed), Piece::new(line, Look::Removed)], 4);
-        }
-        for line in &new {
-            let (sign, look) = if old.contains(line) { ("    ", Look::Plain) } else { ("  + ", Look::Added) };
+        for (change, line) in changes(&old, &new) {
+            let (sign, look) = match change {
+                Change::Gone => ("  - ", Look::Removed),
+                Change::Same => ("    ", Look::Plain),
+                Change::New => ("  + ", Look::Added),
+            };
             self.flow(vec![Piece::new(sign, look), Piece::new(line, look)], 4);
         }
     }
@@ -211,5 +212,84 @@ impl Builder<'_> {
         rest.push(format!("DNSSEC {}", lookup.dnssec));
         self.flow(vec![Piece::new(format!("       {}", rest.join("   ")), Look::Dim)], 7);
         self.end();
+    }
+}
+
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Gone,
+    Same,
+    New,
+}
+
+/// The lines of both texts in one order, as few as possible changed (the longest common subsequence; texts here are
+/// records and policy files, so the square table stays small, and a long file is shown whole instead).
+fn changes<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(Change, &'a str)> {
+    const MOST: usize = 500;
+    let mut out = Vec::new();
+    if old.len() > MOST || new.len() > MOST {
+        out.extend(old.iter().map(|line| (Change::Gone, *line)));
+        out.extend(new.iter().map(|line| (Change::New, *line)));
+        return out;
+    }
+    // common[i][j]: the length of the longest common subsequence of old[i..] and new[j..]
+    let mut common = vec![vec![0_u16; new.len() + 1]; old.len() + 1];
+    let at = |table: &[Vec<u16>], i: usize, j: usize| table.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    for (i, left) in old.iter().enumerate().rev() {
+        for (j, right) in new.iter().enumerate().rev() {
+            let best = if left == right {
+                at(&common, i + 1, j + 1) + 1
+            } else {
+                at(&common, i + 1, j).max(at(&common, i, j + 1))
+            };
+            if let Some(cell) = common.get_mut(i).and_then(|row| row.get_mut(j)) {
+                *cell = best;
+            }
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    loop {
+        match (old.get(i), new.get(j)) {
+            (None, None) => return out,
+            (Some(left), Some(right)) if left == right => {
+                out.push((Change::Same, *left));
+                (i, j) = (i + 1, j + 1);
+            }
+            (Some(left), right) if right.is_none() || at(&common, i + 1, j) >= at(&common, i, j + 1) => {
+                out.push((Change::Gone, *left));
+                i += 1;
+            }
+            (_, Some(right)) => {
+                out.push((Change::New, *right));
+                j += 1;
+            }
+            (Some(left), None) => {
+                out.push((Change::Gone, *left));
+                i += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_keeps_the_order_and_changes_as_little_as_possible() {
+        let old = ["version: STSv1", "mode: testing", "mx: a", "mx: b", "max_age: 1"];
+        let new = ["version: STSv1", "mode: testing", "mx: c", "max_age: 1"];
+        let signs: String = changes(&old, &new)
+            .into_iter()
+            .map(|(change, line)| match change {
+                Change::Gone => format!("-{line} "),
+                Change::Same => "= ".to_owned(),
+                Change::New => format!("+{line} "),
+            })
+            .collect();
+        assert_eq!(signs, "= = -mx: a -mx: b +mx: c = ");
+        assert_eq!(changes(&[], &["one"]), [(Change::New, "one")]);
+        assert_eq!(changes(&["one"], &[]), [(Change::Gone, "one")]);
     }
 }

@@ -1,10 +1,15 @@
 //! Raw text line by line without laying it out: only the visible part of a visible line is ever touched.
 
+use std::borrow::Cow;
+
 use crate::finding::Severity;
 use crate::report::Mark;
 use crate::tui::document::{Piece, wrap::columns};
 use crate::tui::theme::Look;
 use crate::untrusted::visible;
+
+/// Columns between tab stops.
+const TAB: usize = 4;
 
 /// Where each line of a text begins.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,7 +69,11 @@ impl LineIndex {
                 break;
             }
             let mut buffer = [0; 4];
-            let shown = visible(c.encode_utf8(&mut buffer));
+            // A tab is common in headers and harmless: an arrow and blanks up to the next stop show it as what it is.
+            let shown = match c {
+                '\t' => Cow::Owned(format!("→{}", " ".repeat(TAB - 1 - column % TAB))),
+                c => visible(c.encode_utf8(&mut buffer)),
+            };
             let from = column;
             column += columns(&shown);
             if from < skip || column > skip + width {

@@ -32,7 +32,7 @@ impl Default for DomainPane {
 
 impl DomainPane {
     fn look_at(&mut self, name: Name, shared: &mut Shared) -> Vec<Effect> {
-        let selectors = shared.selectors.clone();
+        let selectors = shared.selectors_for(&name);
         let job = shared.job(Task::Domain { name, selectors });
         let (effects, before) = shared.start(PaneId::Domain, job);
         self.remember(before);
@@ -56,7 +56,11 @@ impl DomainPane {
             shared.tell("nothing to ask again: type a domain first (:)");
             return Vec::new();
         };
-        selectors.extend(more.filter(|more| !selectors.contains(more)));
+        if let Some(more) = more {
+            shared.remember_selector(name.as_str(), &more);
+        }
+        let known = shared.selectors_for(&name);
+        selectors.extend(known.into_iter().filter(|one| !selectors.contains(one)).collect::<Vec<_>>());
         let mut job = shared.job(Task::Domain { name, selectors });
         job.fresh = fresh;
         // The place on the screen stays; only the answers are new.
@@ -131,6 +135,10 @@ impl Pane for DomainPane {
             Action::Selector => shared.inquiry(PaneId::Domain).is_some(),
             other => report_enabled(other, PaneId::Domain, shared),
         }
+    }
+
+    fn hint(&self, shared: &Shared) -> Option<String> {
+        self.viewer.hint(shared)
     }
 
     fn single_link(&self) -> Option<Link> {

@@ -13,10 +13,14 @@ use crate::tui::inquiry::Inquiry;
 use crate::tui::state::{Purpose, Shared};
 use crate::tui::theme::Look;
 use crate::tui::viewer::{NARROW, pieces, rule};
+use crate::tui::widgets::header;
 use crate::untrusted::visible;
 
 /// Rows of the detail below.
 const DETAIL_ROWS: u16 = 4;
+
+/// From this width on each row also has the TTL and for whom it was asked.
+const WIDE: usize = 110;
 
 /// The lookups pane.
 pub struct LookupsPane {
@@ -157,7 +161,7 @@ impl Pane for LookupsPane {
         let end = span_ms(job);
         let mut head = vec![
             Piece::new(format!(" {}", job.title), Look::Strong),
-            Piece::new(format!("   {all} lookups, {open} under way, {end:.0} ms"), Look::Dim),
+            Piece::new(format!("   {}, {open} under way, {end:.0} ms", header::lookups(all)), Look::Dim),
         ];
         if !self.filter.is_empty() {
             head.push(Piece::new(format!("   only {} ({})", self.filter, self.shown.len()), Look::Warn));
@@ -206,8 +210,18 @@ fn span_ms(job: &Inquiry) -> f64 {
 /// `#12 TXT _dmarc.example.com   answer   20 ms   ....=====....`
 fn waterfall(lookup: &Lookup, end: f64, width: usize, ascii: bool) -> Vec<Piece> {
     let narrow = width < usize::from(NARROW);
-    let (bar_width, name_width) =
-        if narrow { (8, width.saturating_sub(31)) } else { (width / 3, width - width / 3 - 33) };
+    let wide = width >= WIDE;
+    let (bar_width, name_width) = match (narrow, wide) {
+        (true, _) => (8, width.saturating_sub(31)),
+        (false, false) => (width / 3, width - width / 3 - 33),
+        (false, true) => (width / 4, width - width / 4 - 62),
+    };
+    let whom = if wide {
+        let ttl = lookup.ttl.map_or_else(String::new, |ttl| format!("{ttl} s"));
+        format!("{} {} ", fit(&format!("{ttl:>8}"), 8), fit(&lookup.asked_by.join(" "), 19))
+    } else {
+        String::new()
+    };
     let (outcome, look) = match lookup.outcome {
         None => ("asking", Look::Running),
         Some(word @ "answer") => (word, Look::Ok),
@@ -225,6 +239,7 @@ fn waterfall(lookup: &Lookup, end: f64, width: usize, ascii: bool) -> Vec<Piece>
         Piece::new(format!("{} ", fit(&visible(&lookup.name), name_width)), Look::Plain),
         Piece::new(format!("{}{mark} ", fit(outcome, 9)), look),
         Piece::new(if narrow { String::new() } else { format!("{:>6.1} ms ", lookup.elapsed_ms) }, Look::Dim),
+        Piece::new(whom, Look::Dim),
         Piece::new(bar(lookup, end, bar_width, ascii), look),
     ]
 }

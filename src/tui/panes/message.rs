@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
-use crate::job::{Envelope, Job, Task};
+use crate::job::{Envelope, Task};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
@@ -58,7 +58,7 @@ impl MessagePane {
             shared.tell("no message yet: paste one, or open a file (o)");
             return Vec::new();
         };
-        let mut job = Job::new(Task::Message { raw: message.raw.clone(), envelope: message.envelope.clone() });
+        let mut job = shared.job(Task::Message { raw: message.raw.clone(), envelope: message.envelope.clone() });
         job.offline = message.offline || !message.asked;
         job.fresh = fresh;
         shared.start(PaneId::Message, job).0
@@ -246,6 +246,10 @@ impl Pane for MessagePane {
             Action::HistoryForward => false,
             other => report_enabled(other, PaneId::Message, shared),
         }
+    }
+
+    fn hint(&self, shared: &Shared) -> Option<String> {
+        self.viewer.hint(shared)
     }
 
     fn single_link(&self) -> Option<Link> {

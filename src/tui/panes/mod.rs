@@ -25,6 +25,10 @@ pub trait Pane {
     fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer);
     /// Whether an action would do something now; the footer and the help show what is enabled.
     fn enabled(&self, action: &Action, shared: &Shared) -> bool;
+    /// What can be done with what is under the cursor, for the row above the keys.
+    fn hint(&self, _shared: &Shared) -> Option<String> {
+        None
+    }
     /// The link under the cursor that leads out of this report.
     fn single_link(&self) -> Option<Link> {
         None

@@ -125,6 +125,13 @@ impl Pane for SmtpPane {
         }
     }
 
+    fn hint(&self, shared: &Shared) -> Option<String> {
+        if self.shows_dialogue(shared) {
+            return None;
+        }
+        self.viewer.hint(shared)
+    }
+
     fn single_link(&self) -> Option<Link> {
         if self.face == Face::Report { self.viewer.single_link() } else { None }
     }
@@ -143,7 +150,7 @@ fn row(inquiry: &Inquiry, wanted: usize) -> Option<Vec<Piece>> {
             let inside = wanted - top;
             return match inside.checked_sub(1) {
                 None => {
-                    let host = inquiry.lookups.get(id).map_or("", |lookup| lookup.name.as_str());
+                    let host = inquiry.lookups.get(id).map_or(inquiry.title.as_str(), |lookup| lookup.name.as_str());
                     let stage = if transcript.finished { "" } else { "  talking" };
                     Some(vec![
                         Piece::new(format!(" {host}"), Look::Heading),

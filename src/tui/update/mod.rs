@@ -12,7 +12,7 @@ use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::event::{Delivery, Event};
-use crate::tui::inquiry::{Stage, size};
+use crate::tui::inquiry::{Inquiry, Stage, size};
 use crate::tui::state::{EngineStage, Overlay, Purpose, Shared, State};
 use crate::tui::view::pane_area;
 use keys::{burst, load, paste, point, press};
@@ -86,9 +86,27 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
     if let Some(inquiry) = shared.inquiries.iter_mut().flatten().find(|inquiry| inquiry.id == id)
         && inquiry.is_running()
     {
+        let ended = matches!(event, JobEvent::Finished(..));
         inquiry.take(event);
+        if ended {
+            for (domain, selector) in signed_by(inquiry) {
+                shared.remember_selector(&domain, &selector);
+            }
+        }
     }
     Vec::new()
+}
+
+/// Domains and selectors of a message's signatures, by the facts that the contract names.
+fn signed_by(inquiry: &Inquiry) -> Vec<(String, String)> {
+    let signatures = inquiry.section("dkim").and_then(|section| section.facts.get("signatures")?.as_array());
+    let text = |one: &serde_json::Value, key: &str| one.get(key)?.as_str().map(str::to_owned);
+    signatures
+        .into_iter()
+        .flatten()
+        .filter_map(|one| Some((text(one, "domain")?, text(one, "selector")?)))
+        .take(64)
+        .collect()
 }
 
 fn copied(shared: &mut Shared, what: &str, delivery: Delivery) {

@@ -6,14 +6,16 @@
 //! > ✗ ERROR MTA-STS testing| details     narrow windows show one side at a time
 //! ```
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::{Focus, NARROW, Viewer};
 use crate::finding::Severity;
-use crate::report::Block;
-use crate::tui::document::wrap::{columns, cut, fit};
+use crate::report::{Block, State};
+use crate::tui::document::wrap::{columns, cut, fit, wrap};
 use crate::tui::document::{At, Piece};
 use crate::tui::inquiry::{Inquiry, Stage, Standing};
 use crate::tui::state::Shared;
@@ -65,9 +67,28 @@ pub fn pieces(buffer: &mut Buffer, theme: Theme, (x, y): (u16, u16), width: u16,
         if at >= end {
             break;
         }
-        (at, _) = buffer.set_stringn(at, y, &piece.text, usize::from(end - at), theme.style(piece.look));
+        let text = if theme.ascii { in_ascii(&piece.text) } else { Cow::Borrowed(piece.text.as_str()) };
+        (at, _) = buffer.set_stringn(at, y, text, usize::from(end - at), theme.style(piece.look));
     }
     at
+}
+
+/// For a terminal that knows no UTF-8: what is not ASCII is written as Rust and Python write it.
+fn in_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '…' => out.push('~'),
+            '→' | '↓' | '↑' => out.push('>'),
+            '\u{a0}' => out.push(' '),
+            c if c.is_ascii() => out.push(c),
+            c => out.extend(c.escape_unicode()),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// A line across.
@@ -96,10 +117,10 @@ impl Viewer {
         let so_far = inquiry.is_running();
         if let Stage::Failed(reason) = &inquiry.stage {
             let row = [
-                Piece::new(format!(" {} failed  ", theme.state_glyph(crate::report::State::Error)), Look::Error),
+                Piece::new(format!(" {} failed  ", theme.state_glyph(State::Error)), Look::Error),
                 Piece::new(reason, Look::Plain),
             ];
-            let rows = super::super::document::wrap::wrap(row.to_vec(), usize::from(area.width), 3);
+            let rows = wrap(row.to_vec(), usize::from(area.width), 3);
             for (y, row) in (area.top()..area.bottom()).zip(&rows) {
                 pieces(buffer, theme, (area.x, y), area.width, row);
             }
@@ -161,6 +182,8 @@ impl Viewer {
                 Some(entry) => {
                     let (glyph, word, look) = inquiry.standing(entry.id).show(theme);
                     let headline = match inquiry.standing(entry.id) {
+                        // "unseen" beside it says the same.
+                        Standing::Here(State::Unknown) => "",
                         Standing::Here(_) => inquiry.section(entry.id).map_or("", |section| section.headline.as_str()),
                         Standing::Running | Standing::Failed | Standing::Skipped => "",
                     };
@@ -209,13 +232,7 @@ impl Viewer {
                         section.and_then(|section| section.blocks.get(block))
                     {
                         let row = index.pieces(raw, marks, line, self.skip, usize::from(text));
-                        let end = pieces(buffer, theme, (area.x + 1, y), text, &row);
-                        // What the marks of the line under the cursor mean stands right behind it, where there is room.
-                        if at_cursor && let Some(mark) = index.note(marks, line) {
-                            let room = (area.x + 1 + text).saturating_sub(end + 2);
-                            let note = Piece::new(cut(&visible(&mark.note), usize::from(room)), mark.severity.into());
-                            pieces(buffer, theme, (end + 2, y), room, &[note]);
-                        }
+                        pieces(buffer, theme, (area.x + 1, y), text, &row);
                     }
                 }
             }

@@ -14,7 +14,7 @@ use crate::report::{Block, Link};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::{self, Document, Layout, Target};
 use crate::tui::effect::Effect;
-use crate::tui::inquiry::Inquiry;
+use crate::tui::inquiry::{Inquiry, Stage};
 use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
 
 pub use copy::{Form, Wanted};
@@ -45,6 +45,7 @@ pub struct Viewer {
     waiting: Option<Wanted>,
     document: Document,
     key: Option<Key>,
+    rows: usize,
 }
 
 /// Which side the keys go to.
@@ -87,6 +88,7 @@ impl Viewer {
             waiting: None,
             document: Document::default(),
             key: None,
+            rows: 0,
         }
     }
 
@@ -106,7 +108,10 @@ impl Viewer {
             self.key = None;
             return;
         };
-        let width = usize::from(draw::split(area, shared.width, self.focus).details.width.saturating_sub(2));
+        let details = draw::split(area, shared.width, self.focus).details;
+        let width = usize::from(details.width.saturating_sub(2));
+        let rows = usize::from(details.height).max(1);
+        let resized = std::mem::replace(&mut self.rows, rows) != rows;
         let page = self.section_id(inquiry);
         let version = page.map_or(inquiry.version, |id| inquiry.section_version(id));
         let folds = page.and_then(|id| self.toggled.get(id));
@@ -121,6 +126,9 @@ impl Viewer {
             running: inquiry.is_running(),
         };
         if self.key.as_ref() == Some(&key) {
+            if resized {
+                self.show_cursor(rows);
+            }
             return;
         }
         let was = self.target().cloned();
@@ -132,7 +140,12 @@ impl Viewer {
                 inquiry.sections(),
                 &inquiry.verdict,
                 inquiry.summary.as_ref(),
-                inquiry.report().is_some(),
+                match inquiry.stage {
+                    Stage::Running => ("Overview so far", "Nothing so far."),
+                    Stage::Finished(_) => ("Overview", "No warnings and no errors."),
+                    Stage::Failed(_) => ("Nothing is known", "The job could not be done. r asks again."),
+                    Stage::Stopped => ("Overview, stopped", "Nothing before it was stopped. r asks again."),
+                },
                 &layout,
             ),
             (Some(id), evidence) => match inquiry.section(id) {
@@ -154,6 +167,9 @@ impl Viewer {
             }
         }
         self.cursor = self.cursor.min(self.document.height().saturating_sub(1));
+        if same_page && (self.focus == Focus::Details || resized) {
+            self.show_cursor(rows);
+        }
     }
 
     /// What the cursor stands on.
@@ -173,7 +189,7 @@ impl Viewer {
             Action::Top => self.jump(inquiry, 0, rows),
             Action::Bottom => self.jump(inquiry, usize::MAX, rows),
             Action::Left => self.focus = Focus::List,
-            Action::Right => self.into_details(),
+            Action::Right => self.enter_details(),
             Action::ScrollLeft => self.skip = self.skip.saturating_sub(16),
             Action::ScrollRight => self.skip += 16,
             Action::NextFinding => return Some(self.next_finding(shared, area, true)),
@@ -257,7 +273,7 @@ impl Viewer {
 
     fn enter(&mut self, shared: &mut Shared) -> Option<Vec<Effect>> {
         if self.focus == Focus::List {
-            self.into_details();
+            self.enter_details();
             return Some(Vec::new());
         }
         match self.target()?.clone() {
@@ -298,6 +314,33 @@ impl Viewer {
         }
     }
 
+    /// What can be done with what is under the cursor.
+    pub fn hint(&self, shared: &Shared) -> Option<String> {
+        let inquiry = shared.inquiry(self.pane)?;
+        if self.focus == Focus::List {
+            return None;
+        }
+        if let Some(document::At::Source { block, index, line }) = self.document.at(self.cursor) {
+            let section = inquiry.section(self.section_id(inquiry)?)?;
+            let Some(Block::Source { marks, .. }) = section.blocks.get(block) else { return None };
+            return index.note(marks, line).map(|mark| format!("{}: {}", mark.severity.word(), mark.note));
+        }
+        Some(match self.target()? {
+            Target::Finding { .. } if self.evidence.is_none() => {
+                "Enter: the rule, the bytes and the lookups behind it".into()
+            }
+            Target::Suggestion { .. } => "y: its value   n: its host   Enter: other forms".into(),
+            Target::Record { .. } => "y: its content   n: its host   Enter: other forms".into(),
+            Target::Finding { .. } => return None,
+            Target::Line { links, .. } | Target::Fold { links, .. } => match links.as_slice() {
+                [] if matches!(self.target(), Some(Target::Fold { .. })) => "Enter or Space: open or close".into(),
+                [] => "y: copy this line".into(),
+                [(text, link)] => format!("Enter: {} {text}", link_verb(link)),
+                many => format!("Enter: choose one of {} ways to go", many.len()),
+            },
+        })
+    }
+
     /// The one link that Enter follows to another pane or target.
     pub fn single_link(&self) -> Option<Link> {
         match self.target()? {
@@ -310,7 +353,7 @@ impl Viewer {
     }
 
     /// The keys go to the details; the first time the cursor stands on the first thing that can be opened or copied.
-    fn into_details(&mut self) {
+    fn enter_details(&mut self) {
         self.focus = Focus::Details;
         if (self.cursor, self.top) == (0, 0) {
             self.cursor = self.document.target_rows().first().map_or(0, |(y, _)| *y);

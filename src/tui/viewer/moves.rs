@@ -78,7 +78,7 @@ impl Viewer {
         self.document.height().saturating_sub(1)
     }
 
-    fn show_cursor(&mut self, rows: usize) {
+    pub(super) fn show_cursor(&mut self, rows: usize) {
         if self.cursor < self.top {
             self.top = self.cursor;
         }

@@ -10,17 +10,23 @@ use crate::tui::state::{Overlay, Purpose, State};
 use crate::tui::theme::Look;
 use crate::tui::viewer::pieces;
 
-/// Draws the row above the footer.
+/// Draws the row above the footer: what has just happened, else what can be done with what is under the cursor.
 pub fn notice(state: &State, area: Rect, buffer: &mut Buffer) {
+    let theme = state.shared.theme;
     if let Some(notice) = &state.shared.notice {
-        let look = if notice.bad { Look::Warn } else { Look::Plain };
-        let sign = if notice.bad { " ! " } else { " " };
+        let (sign, look) = if notice.bad { (" ! ", Look::Warn) } else { (" ", Look::Plain) };
+        let row = [Piece::new(sign, look), Piece::new(&notice.text, look)];
+        pieces(buffer, theme, (area.x, area.y), area.width, &row);
+        return;
+    }
+    let hint = state.panes.get(state.active.index()).and_then(|pane| pane.hint(&state.shared));
+    if let Some(hint) = hint {
         pieces(
             buffer,
-            state.shared.theme,
+            theme,
             (area.x, area.y),
             area.width,
-            &[Piece::new(sign, look), Piece::new(&notice.text, look)],
+            &[Piece::new(" ", Look::Plain), Piece::new(hint, Look::Dim)],
         );
     }
 }

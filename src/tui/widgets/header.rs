@@ -66,12 +66,17 @@ fn full(shared: &Shared, active: PaneId) -> String {
     if asked.is_empty() { whom } else { format!("{whom}  {asked}") }
 }
 
+/// `1 lookup`, `34 lookups`.
+pub fn lookups(count: usize) -> String {
+    if count == 1 { "1 lookup".to_owned() } else { format!("{count} lookups") }
+}
+
 fn brief(shared: &Shared, active: PaneId) -> String {
     let Some(inquiry) = inquiry(shared, active) else { return String::new() };
     let (all, open) = inquiry.lookup_counts();
     match &inquiry.stage {
-        Stage::Running => format!("{all} lookups, {open} under way"),
-        Stage::Finished(report) => format!("{all} lookups, {:.0} ms", report.elapsed_ms),
+        Stage::Running => format!("{}, {open} under way", lookups(all)),
+        Stage::Finished(report) => format!("{}, {:.0} ms", lookups(all), report.elapsed_ms),
         Stage::Failed(_) => "failed".into(),
         Stage::Stopped => "stopped".into(),
     }

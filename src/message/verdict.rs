@@ -198,7 +198,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
     let columns = ["who says so", "domain", "recomputed here", "they claimed", "aligned"].map(str::to_owned).to_vec();
     let mut rows = Vec::new();
     for name in message.author().domains() {
-        rows.push(read.row("From", Some(name.as_str()), None, None, Cell::from("(the name)").dimmed(), "identities"));
+        rows.push(read.row(("From", Some(name.as_str())), None, None, Cell::from("(the name)").dimmed(), "identities"));
     }
     for (number, one) in read.signatures().iter().enumerate() {
         let who = format!("DKIM #{} s={}", number + 1, one["selector"].as_str().unwrap_or_default());
@@ -216,7 +216,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
             (None, _) => "not known",
         };
         let claimed = read.claimed("dkim", domain);
-        rows.push(read.row(&who, domain, Some((said, word)), claimed, aligned.into(), "dkim"));
+        rows.push(read.row((&who, domain), Some((said, word)), claimed, aligned.into(), "dkim"));
     }
     if let Some(word) = read.word("spf", "result") {
         let is_helo = read.word("spf", "identity") == Some("helo");
@@ -231,8 +231,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
             let claimed = read.claimed("spf", None);
             let domain = read.word("spf", "domain");
             rows.push(read.row(
-                "SPF MAIL FROM",
-                domain,
+                ("SPF MAIL FROM", domain),
                 Some((format!("{word}  {ip}"), word)),
                 claimed,
                 aligned.into(),
@@ -242,8 +241,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
         if let Some(helo) = read.fact("spf", "helo").filter(|helo| helo.is_object()) {
             let word = helo["result"].as_str().unwrap_or_default();
             rows.push(read.row(
-                "SPF HELO",
-                helo["domain"].as_str(),
+                ("SPF HELO", helo["domain"].as_str()),
                 Some((word.to_owned(), word)),
                 None,
                 Cell::from("not used").dimmed(),
@@ -254,8 +252,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
     if let Some(word) = read.word("dmarc", "result") {
         let claimed = read.claimed("dmarc", None);
         rows.push(read.row(
-            "DMARC",
-            read.word("dmarc", "author_domain"),
+            ("DMARC", read.word("dmarc", "author_domain")),
             Some((word.into(), word)),
             claimed,
             "-".into(),
@@ -263,7 +260,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
         ));
     }
     if let Some(word) = read.word("arc", "result") {
-        rows.push(read.row("ARC", None, Some((word.into(), word)), read.claimed("arc", None), "-".into(), "arc"));
+        rows.push(read.row(("ARC", None), Some((word.into(), word)), read.claimed("arc", None), "-".into(), "arc"));
     }
     Some(Table { columns, rows })
 }
@@ -271,8 +268,7 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
 impl Read<'_> {
     fn row(
         &self,
-        who: &str,
-        domain: Option<&str>,
+        (who, domain): (&str, Option<&str>),
         recomputed: Option<(String, &str)>,
         claimed: Option<Cell>,
         aligned: Cell,

@@ -10,6 +10,7 @@ mod conformance_spf_cli;
 mod fixtures;
 mod house;
 mod lab;
+mod message;
 mod peers;
 mod policies;
 mod policy_properties;

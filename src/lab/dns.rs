@@ -109,11 +109,13 @@ impl Server {
                     // some name that is not there lends its SOA
                     let nowhere = LowerName::new(&question.name().prepend_label("-").unwrap_or_else(|_| Name::root()));
                     let authorities = self.zones.answer(&nowhere, RecordType::NULL, false).authorities;
-                    reply = Reply { rcode: *rcode, answers: Vec::new(), authorities };
+                    reply = Reply { rcode: *rcode, authorities, ..Reply::default() };
                 }
                 _ => {}
             }
         }
+        // as a validating resolver says it to those who ask (RFC 6840 §5.7, §5.8)
+        message.metadata.authentic_data = reply.secure && (signed || request.metadata.authentic_data);
         message.metadata.response_code = reply.rcode;
         message.add_answers(reply.answers);
         message.add_authorities(reply.authorities);

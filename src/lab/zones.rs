@@ -61,6 +61,8 @@ struct Zone {
 #[derive(Default)]
 pub(super) struct Reply {
     pub(super) rcode: ResponseCode,
+    /// Every zone that had a say is signed, up to the root.
+    pub(super) secure: bool,
     pub(super) answers: Vec<Record>,
     pub(super) authorities: Vec<Record>,
 }
@@ -133,7 +135,7 @@ impl Zones {
 
     /// What a recursive resolver would say; `signed` adds the signatures and proofs that exist (the DO bit).
     pub(super) fn answer(&self, name: &LowerName, kind: RecordType, signed: bool) -> Reply {
-        let mut reply = Reply::default();
+        let mut reply = Reply { secure: true, ..Reply::default() };
         let mut at = name.clone();
         for _ in 0..=MAX_ALIASES {
             let Some(source) = self.home(&at, kind) else {
@@ -144,6 +146,8 @@ impl Zones {
                 reply.rcode = ResponseCode::ServFail;
                 return reply;
             };
+            // signed zones have signed parents here, so the chain is whole
+            reply.secure &= source.signed;
             match zone.find(&at, kind, signed, &mut reply) {
                 Some(target) => at = target,
                 None => return reply,

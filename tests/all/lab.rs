@@ -537,6 +537,13 @@ async fn the_signed_chain_validates_from_the_trust_anchor() {
         let record = lookup.answers().iter().find(|record| record.record_type() == kind).unwrap();
         assert_eq!(record.proof, proof, "{name} {kind}");
     }
+    for (name, secure) in [("flawless.example", true), ("monsec.example", false), ("bogus.example", false)] {
+        let mut ask = question(name, RecordType::MX, false);
+        let said = async |ask: &Message| Message::from_vec(&raw_udp(lab.address(), ask).await).unwrap().metadata;
+        assert!(!said(&ask).await.authentic_data, "{name}: nobody asked");
+        ask.metadata.authentic_data = true;
+        assert_eq!(said(&ask).await.authentic_data, secure, "{name}");
+    }
     let forged = resolver.lookup("bogus.example.", RecordType::MX).await.unwrap_err();
     assert!(format!("{forged:?}").contains("DnssecBogus"), "{forged:?}");
     // a secure "there is none" needs proofs too

@@ -1,6 +1,9 @@
 //! How long the pure parts take: reading records, judging a domain whose answers are all there. `cargo bench`
 
 use mxray::check::world::World;
+use mxray::config::{Settings, Upstream};
+use mxray::engine::Engine;
+use mxray::job::{Job, JobEvent, JobId, Task};
 use mxray::name::Name;
 use mxray::records::{self, Domain, dmarc, spf};
 use time::macros::datetime;
@@ -54,4 +57,49 @@ fn a_domain_is_judged(bencher: divan::Bencher) {
             .map(|check| world.settle(*check, &domain, datetime!(2026-11-24 8:00 UTC)).section.findings.len())
             .sum::<usize>()
     });
+}
+
+/// The whole engine without a network: the loop, the log, the outbox, every check told "offline". What is left of a job
+/// when every answer is there at once.
+#[divan::bench]
+fn a_job_without_a_network(bencher: divan::Bencher<'_, '_>) {
+    let (runtime, engine) = engine();
+    let next = std::cell::Cell::new(0);
+    bencher.bench_local(|| {
+        next.set(next.get() + 1);
+        let id = JobId(next.get());
+        let name = Name::from_text("monsec.io").unwrap_or_else(|_| Name::root());
+        let job = Job { offline: true, ..Job::new(Task::Domain { name, selectors: Vec::new() }) };
+        engine.start(id, job);
+        runtime.block_on(async {
+            loop {
+                engine.outbox().ready().await;
+                if engine.outbox().drain().iter().any(|(_, event)| matches!(event, JobEvent::Finished(..))) {
+                    break;
+                }
+            }
+        });
+    });
+}
+
+#[divan::bench]
+fn an_engine_is_made(bencher: divan::Bencher<'_, '_>) {
+    let (runtime, _) = engine();
+    let _inside = runtime.enter();
+    bencher.bench_local(|| Engine::new(settings()).is_ok());
+}
+
+fn settings() -> Settings {
+    Settings { upstreams: Upstream::parse("127.0.0.1:9").into_iter().collect(), ..Settings::default() }
+}
+
+#[expect(clippy::expect_used, reason = "a bench without a runtime has nothing to measure")]
+fn engine() -> (tokio::runtime::Runtime, Engine) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let engine = {
+        let _inside = runtime.enter();
+        Engine::new(settings()).expect("an engine")
+    };
+    (runtime, engine)
 }

@@ -56,10 +56,12 @@ impl<S: Subject> Run<S> {
         let given = self.job.evidence.as_ref().and_then(|given| given.get(&query)).map(|entry| entry.answer.clone());
         if given.is_none() && !self.job.offline {
             let too_many = self.sent >= self.bounds.questions;
-            let why = self.gave_up.clone().or_else(|| match (too_many, tired) {
-                (true, _) => Some(format!("mxray gave up after {} questions in this job", self.bounds.questions)),
-                (false, true) => Some(format!("mxray gave up after {} rounds of questions", self.bounds.rounds)),
-                (false, false) => None,
+            let too_much = self.bytes > self.bounds.bytes;
+            let why = self.gave_up.clone().or_else(|| match (too_many, tired, too_much) {
+                (true, ..) => Some(format!("mxray gave up after {} questions in this job", self.bounds.questions)),
+                (_, true, _) => Some(format!("mxray gave up after {} rounds of questions", self.bounds.rounds)),
+                (.., true) => Some(format!("mxray gave up after {} bytes of answers in this job", self.bounds.bytes)),
+                (false, false, false) => None,
             });
             if let Some(why) = why {
                 self.refuse(query, &why, at);
@@ -159,13 +161,25 @@ impl<S: Subject> Run<S> {
                 self.settle(&query, reply, Way::Given);
                 continue;
             }
+            let supposed = self.is_supposed(target.resolve.as_ref());
             let start = self.ledger.now_ms();
             self.ledger.change(lookup, |line| line.start_ms = start);
             let trust = self.house.trust.clone();
             let work = https::fetch(target, *rules, addresses, aliases, trust, self.house.settings.timeout);
+            if supposed {
+                // What an imagined address serves is nobody else's answer: not joined, not kept.
+                self.answers.push(async move { Arrival::Answer { query, reply: work.await } }.boxed());
+                continue;
+            }
             let asked = self.desk.ask(&query, Lane::Chain, self.job.fresh, work);
             self.follow(query, lookup, asked);
         }
+    }
+
+    /// Whether the addresses of a host come from the job's own evidence.
+    fn is_supposed(&self, host: Option<&Name>) -> bool {
+        let (Some(given), Some(host)) = (&self.job.evidence, host) else { return false };
+        [Kind::A, Kind::Aaaa].into_iter().any(|kind| given.get(&Query::dns(host, kind)).is_some())
     }
 
     fn addressed(&self, host: &Name) -> bool {

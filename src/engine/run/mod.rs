@@ -18,7 +18,9 @@ use futures::{FutureExt, StreamExt};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
-use crate::check::{Answer, Check, Evidence, Lane, Memo, Notes, Query, Seen, Subject, Transcript, Wait};
+use crate::check::{
+    Answer, Check, Data, Evidence, HttpsAnswer, HttpsOutcome, Lane, Memo, Notes, Query, Seen, Subject, Transcript, Wait,
+};
 use crate::finding::Severity;
 use crate::job::{Job, JobEvent, JobId};
 use crate::report::{LookupId, Report, Section, Table, VerdictLine};
@@ -36,13 +38,15 @@ pub(crate) struct Bounds {
     pub rounds: usize,
     /// Questions that go out.
     pub questions: usize,
+    /// Bytes of answers, about: what a job may hold in memory.
+    pub bytes: usize,
     /// Wall time.
     pub time: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { rounds: 64, questions: 1000, time: Duration::from_secs(60) }
+        Bounds { rounds: 64, questions: 1000, bytes: 16 * 1024 * 1024, time: Duration::from_secs(60) }
     }
 }
 
@@ -140,6 +144,7 @@ struct Run<S: Subject> {
     steps: FuturesUnordered<BoxFuture<'static, Arrival>>,
     growth: Arc<Growth>,
     sent: usize,
+    bytes: usize,
     gave_up: Option<String>,
     /// The one line of the log that stands for every question not asked any more.
     given_up_line: Option<LookupId>,
@@ -189,6 +194,7 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
         steps: FuturesUnordered::new(),
         growth: Arc::default(),
         sent: 0,
+        bytes: 0,
         gave_up: None,
         given_up_line: None,
         verdict: (Vec::new(), None),
@@ -341,6 +347,7 @@ impl<S: Subject> Run<S> {
     fn settle(&mut self, query: &Query, reply: Reply, way: Way) {
         let Some(lookup) = self.pending.get(query).map(|pending| pending.lookup) else { return };
         self.ledger.close(lookup, &reply, way);
+        self.bytes = self.bytes.saturating_add(size(&reply.answer));
         if let Answer::Smtp(transcript) = &*reply.answer {
             self.house.outbox.put(self.id, JobEvent::Dialogue(lookup, Arc::new(transcript.clone())));
         }
@@ -472,4 +479,34 @@ fn step<S: Subject>(
     let seen = Seen::new(evidence, now);
     let result = contained(|| check.step(subject, &seen, &mut memo));
     Stepped { check: at, memo, result: result.map(|result| (result, seen.into_notes())) }
+}
+
+/// About how many bytes an answer holds.
+fn size(answer: &Answer) -> usize {
+    /// What a record costs beside its variable part.
+    const RECORD: usize = 100;
+    match answer {
+        Answer::Dns(answer) => {
+            let long = |data: &Data| match data {
+                Data::Txt(strings) => strings.iter().map(Vec::len).sum(),
+                Data::Tlsa { data: bytes, .. }
+                | Data::Caa { value: bytes, .. }
+                | Data::Ds { digest: bytes, .. }
+                | Data::Dnskey { key: bytes, .. } => bytes.len(),
+                Data::Other(text) => text.len(),
+                Data::A(_)
+                | Data::Aaaa(_)
+                | Data::Cname(_)
+                | Data::Mx { .. }
+                | Data::Ns(_)
+                | Data::Soa { .. }
+                | Data::Ptr(_)
+                | Data::Srv { .. } => 0,
+            };
+            RECORD + answer.records.iter().map(|record| RECORD + long(&record.data)).sum::<usize>()
+        }
+        Answer::Https(HttpsAnswer { outcome: HttpsOutcome::Body { body, .. }, .. }) => RECORD + body.len(),
+        // A dialogue has its own bounds.
+        Answer::Https(_) | Answer::Smtp(_) => RECORD,
+    }
 }

@@ -61,6 +61,14 @@ async fn rounds_without_end_are_given_up_too() {
 }
 
 #[tokio::test]
+async fn answers_without_end_are_given_up_before_they_fill_the_memory() {
+    let server = Server::plain(0).await;
+    let engine = Engine::new(settings(&[&server], 1000)).unwrap();
+    let told = bounded(&engine, Bounds { bytes: 900, ..Bounds::default() }).run_made(1, job(), vec![endless()]).await;
+    assert_eq!(told.section("endless").headline, "5: mxray gave up after 900 bytes of answers in this job");
+}
+
+#[tokio::test]
 async fn a_job_out_of_time_ends_with_what_it_has() {
     let server = Server::start(|question| match question.asked.name.as_str() {
         "quick.x" => question.data(&[192, 0, 2, 1]).into(),

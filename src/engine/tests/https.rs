@@ -219,6 +219,35 @@ async fn no_address_and_no_connection_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_imagined_address_serves_is_kept_for_nobody() {
+    use crate::check::{Data, DnsAnswer, Evidence, Kind, Record};
+    let ca = authority("A test's CA");
+    let body = response("HTTP/1.1 200 OK", b"version: STSv1\n");
+    let address = serve(config(Some(&ca), leaf(&[HOST])), body, false).await;
+    let dns = Server::start(|question| question.rcode(3).into()).await;
+    let engine = Engine::new(Settings {
+        connect_to: vec![ConnectTo::parse(&format!(":443::{}", address.port())).unwrap()],
+        extra_roots: vec![ca.pem().into_bytes()],
+        ..settings(&[&dns], 2000)
+    })
+    .unwrap();
+    let host = super::name(HOST);
+    let data = Data::A("127.0.0.1".parse().unwrap());
+    let records = vec![Record { owner: host.clone(), ttl: 60, data }];
+    let answer = DnsAnswer { records, ..DnsAnswer::empty(Outcome::Answer) };
+    let mut what_if = Evidence::default();
+    what_if.insert(Query::dns(&host, Kind::A), crate::report::LookupId(0), Arc::new(Answer::Dns(answer)));
+    let url: Arc<str> = Arc::from(format!("https://{HOST}/.well-known/mta-sts.txt"));
+    let policy = || {
+        let url = url.clone();
+        vec![check("policy", move |seen, _| Ok(done("policy", seen.https(&url, HttpsRules::MtaSts)?.outcome.word())))]
+    };
+    let imagined = crate::job::Job { evidence: Some(Arc::new(what_if)), ..job() };
+    assert_eq!(engine.run_made(1, imagined, policy()).await.section("policy").headline, "answer");
+    assert_eq!(engine.run_made(2, job(), policy()).await.section("policy").headline, "nxdomain");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_speak_tls_is_a_tls_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -2,6 +2,7 @@
 //! of them is [`ALL`], in the fixed order of the sections.
 
 pub mod address;
+pub mod bimi;
 pub mod bulk;
 pub mod caa;
 pub mod dane;
@@ -49,6 +50,7 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &dmarc::DmarcCheck,
     &mta_sts::MtaStsCheck,
     &tls_rpt::TlsRptCheck,
+    &bimi::BimiCheck,
     &dane::Dane,
     &dnssec::Dnssec,
     &caa::CaaCheck,

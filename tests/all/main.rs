@@ -7,6 +7,7 @@ mod cli;
 mod conformance_arc;
 mod conformance_spf;
 mod conformance_spf_cli;
+mod depth;
 mod fixtures;
 mod house;
 mod lab;

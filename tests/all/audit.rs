@@ -8,7 +8,7 @@ use mxray::check::world::World;
 use mxray::config::Settings;
 use mxray::engine::Engine;
 use mxray::finding::Severity;
-use mxray::job::{Job, JobEvent, JobId, Task};
+use mxray::job::{Job, JobEvent, JobId, SmtpPlan, Task};
 use mxray::lab::Lab;
 use mxray::name::Name;
 use mxray::records::{ALL, Domain};
@@ -24,9 +24,12 @@ fn engine(lab: &Lab) -> Engine {
 }
 
 async fn audit_with(engine: &Engine, domain: &str) -> Arc<Report> {
-    let id = JobId(1);
     let name = Name::from_text(domain).unwrap();
-    engine.start(id, Job::new(Task::Domain { name, selectors: Vec::new() }));
+    run(engine, domain, Task::Domain { name, selectors: Vec::new() }).await
+}
+
+async fn run(engine: &Engine, domain: &str, task: Task) -> Arc<Report> {
+    engine.start(JobId(1), Job::new(task));
     let report = async {
         loop {
             engine.outbox().ready().await;
@@ -222,6 +225,33 @@ async fn the_first_datagram_of_each_question_may_be_lost() {
     let report = audit_with(&engine(&lab), "monsec.example").await;
     assert_eq!(section(&report, "mx").headline, "1 host", "{}", told(&report));
     assert_eq!(section(&report, "spf").headline, "4/10", "{}", told(&report));
+}
+
+/// Behind each name a mail server with its own trouble; what a sender would see and report (RFC 8460 §4.3).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mail_server_of_the_tour_gets_its_verdict() {
+    let lab = Lab::start().await.unwrap();
+    let engine = engine(&lab);
+    for (domain, certificate, reported) in [
+        ("good.servers.example", "ok to", "success"),
+        ("nostarttls.servers.example", "NO STARTTLS", "starttls-not-supported"),
+        ("expired.servers.example", "EXPIRED", "certificate-expired"),
+        ("wrongname.servers.example", "WRONG NAME", "certificate-host-mismatch"),
+        ("stranger.servers.example", "UNKNOWN ISSUER", "(certificate-not-trusted)"),
+        ("tls454.servers.example", "REFUSED 454", "(starttls-not-supported)"),
+        ("dane.servers.example", "SELF-SIGNED", "success"),
+        ("danewrong.servers.example", "ok to", "validation-failure"),
+    ] {
+        let task = Task::Smtp { target: domain.to_owned(), plan: SmtpPlan::default() };
+        let report = run(&engine, domain, task).await;
+        let table = report.summary.as_ref().unwrap_or_else(|| panic!("no table\n{}", told(&report)));
+        let cell = |column: &str| {
+            let at = table.columns.iter().position(|own| own == column).unwrap();
+            &table.rows[0].cells[at].text
+        };
+        assert!(cell("PKIX").starts_with(certificate), "{domain}: {}\n{}", cell("PKIX"), told(&report));
+        assert_eq!(cell("A SENDER REPORTS"), reported, "{domain}\n{}", told(&report));
+    }
 }
 
 /// The world as literal evidence: what the depth of a check is counted on.

@@ -12,6 +12,7 @@ pub mod address;
 pub mod alignment;
 pub mod arc;
 pub mod canonical;
+pub mod copy;
 pub mod dkim;
 pub mod dmarc;
 pub mod envelope;

@@ -179,3 +179,138 @@ fn no_signature_is_absence_and_says_so() {
     let section = section("", b"From: a@b.c\r\n\r\nx\r\n", 0);
     assert_eq!((section.state, ids(&section)), (State::Absent, vec!["dkim.no-signature"]));
 }
+
+/// A message signed here by Ed25519, with more tags than usual, and the world with its key.
+struct Signer(ring::signature::Ed25519KeyPair);
+
+impl Signer {
+    fn new() -> Signer {
+        Signer(ring::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap())
+    }
+
+    fn world(&self, flags: &str) -> String {
+        use base64::Engine as _;
+        use ring::signature::KeyPair as _;
+        let point = base64::engine::general_purpose::STANDARD.encode(self.0.public_key());
+        format!("k._domainkey.signed.example TXT \"v=DKIM1; k=ed25519; {flags}p={point}\"")
+    }
+
+    fn sign(&self, tags: &str, header: &str, body: &str) -> Vec<u8> {
+        use crate::message::canonical::{Canon, Hash, Wanted, body_hashes};
+        use base64::Engine as _;
+        let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+        let wanted = Wanted { canon: Canon::Relaxed, hash: Hash::Sha256, length: None };
+        let bh = encode(&body_hashes(body.as_bytes(), &[wanted])[0].digest);
+        let own = format!(
+            "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=signed.example; s=k; {tags}; bh={bh}; b="
+        );
+        let unsigned = format!("{own}YQ==\r\n{header}\r\n{body}");
+        let message = Message::parse(unsigned.into_bytes().into(), Envelope::default()).unwrap();
+        let signature = &message.signatures()[0];
+        let input = Cover::of(&message, signature).input(&message, signature);
+        let value = encode(self.0.sign(&Hash::Sha256.of(&input)).as_ref());
+        format!("{own}{value}\r\n{header}\r\n{body}").into_bytes()
+    }
+}
+
+const FROM: &str = "From: a@signed.example\r\nSubject: x\r\n";
+/// 2026-11-24 09:58:12 UTC.
+const RECEIVED_AT: i64 = 1_795_514_292;
+const RECEIVED: &str =
+    "Received: from s.example ([192.0.2.1]) by mx.example with SMTP; Tue, 24 Nov 2026 09:58:12 +0000\r\n";
+
+#[test]
+fn expiry_counts_as_of_receipt_and_now_is_told() {
+    let signer = Signer::new();
+    let world = signer.world("");
+    let sign = |tags: &str, received: &str| {
+        signer.sign(&format!("h=from:subject; {tags}"), &format!("{received}{FROM}"), "x\r\n")
+    };
+    let alive = format!("x={}", RECEIVED_AT + 60);
+    let dead = format!("x={}", RECEIVED_AT - 60);
+    for (tags, received, now, result, finding) in [
+        (&alive, RECEIVED, RECEIVED_AT + 10, "pass", None),
+        (&alive, RECEIVED, RECEIVED_AT + 9999, "pass", Some("dkim.expired-since")),
+        (&dead, RECEIVED, RECEIVED_AT + 10, "policy", Some("dkim.not-accepted")),
+        (&alive, "", RECEIVED_AT + 10, "pass", None),
+        (&alive, "", RECEIVED_AT + 9999, "policy", Some("dkim.receipt-unknown")),
+    ] {
+        let section = section(&world, &sign(tags, received), now);
+        assert_eq!(outcomes(&section), [[result, "match", "valid"]], "{tags} {received} {now}");
+        if let Some(finding) = finding {
+            assert!(ids(&section).contains(&finding), "{tags} {received} {now}: {:?}", ids(&section));
+        }
+    }
+    let future = section(&world, &sign(&format!("t={}", RECEIVED_AT + 4000), RECEIVED), RECEIVED_AT);
+    assert!(ids(&future).contains(&"dkim.signed-in-future"));
+    assert_eq!(outcomes(&future), [PASS]);
+}
+
+#[test]
+fn the_identity_may_be_below_d_unless_the_key_is_strict() {
+    let signer = Signer::new();
+    let raw = signer.sign("h=from; i=@sub.Signed.Example", FROM, "x\r\n");
+    assert_eq!(outcomes(&section(&signer.world(""), &raw, 0)), [PASS]);
+    assert_eq!(outcomes(&section(&signer.world("t=s; "), &raw, 0)), [["permerror", "match", "valid"]]);
+    let own = signer.sign("h=from; i=@SIGNED.example", FROM, "x\r\n");
+    assert_eq!(outcomes(&section(&signer.world("t=s; "), &own, 0)), [PASS]);
+}
+
+#[test]
+fn mathematics_and_mistakes_are_told_apart() {
+    let signer = Signer::new();
+    for (tags, result) in [("h=subject", "permerror"), ("h=from; q=ldap", "neutral"), ("h=from; l=999", "permerror")] {
+        let section = section(&signer.world(""), &signer.sign(tags, FROM, "x\r\n"), 0);
+        let [found, _, header] = outcomes(&section)[0].clone();
+        assert_eq!((found.as_str(), header.as_str()), (result, "valid"), "{tags}");
+    }
+}
+
+#[test]
+fn fields_of_one_name_are_taken_from_the_bottom() {
+    let signer = Signer::new();
+    let header = "X-A: top\r\nX-A: middle\r\nX-A: bottom\r\nFrom: a@signed.example\r\n";
+    let raw = signer.sign("h=from:x-a:x-a", header, "x\r\n");
+    let verdict =
+        |from: &str, to: &str| outcomes(&section(&signer.world(""), &change(&raw, from, to), 0))[0][0].clone();
+    assert_eq!(verdict("top", "pot"), "pass");
+    assert_eq!(verdict("middle", "meddle"), "fail");
+    assert_eq!(verdict("bottom", "button"), "fail");
+    assert_eq!(verdict("X-A: top", "X-A: new\r\nX-A: top"), "pass");
+}
+
+#[test]
+fn a_field_that_h_names_in_vain_must_not_appear() {
+    let signer = Signer::new();
+    let raw = signer.sign("h=from:reply-to", FROM, "x\r\n");
+    assert_eq!(outcomes(&section(&signer.world(""), &raw, 0)), [PASS]);
+    let added = change(&raw, "Subject: x", "Reply-To: b@evil.example\r\nSubject: x");
+    assert_eq!(outcomes(&section(&signer.world(""), &added, 0)), [["fail", "match", "invalid"]]);
+}
+
+#[test]
+fn a_wildcard_that_answers_every_name_is_no_key() {
+    let world = "*.signed.example TXT \"v=spf1 -all\"";
+    let raw = Signer::new().sign("h=from", FROM, "x\r\n");
+    assert_eq!(outcomes(&section(world, &raw, 0)), [["permerror", "match", "unchecked"]]);
+}
+
+#[test]
+fn dkim2_is_recognised_and_not_judged() {
+    let section = section("", b"DKIM2-Signature: i=1; d=b.c\r\nFrom: a@b.c\r\n\r\nx\r\n", 0);
+    assert!(ids(&section).contains(&"dkim.dkim2"));
+    assert_eq!(outcomes(&section), Vec::<[String; 3]>::new());
+}
+
+#[test]
+fn a_short_key_verifies_and_is_not_accepted() {
+    // Signed by dkimpy with a key of `openssl genrsa 512`.
+    const OLD: &[u8] = include_bytes!("../../../tests/fixtures/messages/rsa-512.eml");
+    let world = "old._domainkey.old.example TXT \"v=DKIM1; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMXwui7iOsGI4UD8Gx3V9u3w3B9ncikGkgNebpSgQ9ZapIqQeaNoaxNA+X0u6JcvMAUDQhu/Ib+9OOy1o5BWycECAwEAAQ==\"";
+    let found = section(world, OLD, 0);
+    assert_eq!(outcomes(&found), [["policy", "match", "valid"]]);
+    assert_eq!(found.facts["signatures"][0]["bits"], 512);
+    assert!(ids(&found).contains(&"dkim.weak-key"));
+    let changed = section(world, &change(OLD, "an old key", "a new key"), 0);
+    assert_eq!(outcomes(&changed), [["fail", "match", "invalid"]]);
+}

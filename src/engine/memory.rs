@@ -53,6 +53,15 @@ struct File {
     domains: BTreeMap<String, Remembered>,
 }
 
+impl File {
+    fn forget_oldest(&mut self) {
+        while self.domains.len() > MOST_DOMAINS {
+            let oldest = self.domains.iter().min_by_key(|(_, known)| known.at).map(|(name, _)| name.clone());
+            oldest.map(|name| self.domains.remove(&name));
+        }
+    }
+}
+
 impl Memory {
     /// The memory in this file, which need not exist.
     pub fn at(path: &Path) -> Memory {
@@ -64,11 +73,43 @@ impl Memory {
         self.read().domains.remove(name.as_str()).unwrap_or_default()
     }
 
-    /// Keeps what a finished report on a domain saw. What it could not look at stays as it was remembered.
+    /// Keeps what a finished report on a domain saw, or the selectors of the signatures that held in a message. What it
+    /// could not look at stays as it was remembered.
     pub fn keep(&self, report: &Report) -> std::io::Result<()> {
-        if report.kind != "domain" {
+        match report.kind {
+            "domain" => self.keep_domain(report),
+            "message" => self.keep_signers(report),
+            _ => Ok(()),
+        }
+    }
+
+    /// Only signatures whose mathematics hold: anybody can write a selector into a message.
+    fn keep_signers(&self, report: &Report) -> std::io::Result<()> {
+        let signatures =
+            report.sections.iter().find(|one| one.id == "dkim").and_then(|one| one.facts.get("signatures"));
+        let held = signatures.and_then(|all| all.as_array()).into_iter().flatten();
+        let held: Vec<(&str, &str)> = held
+            .filter(|one| one["header_signature"] == "valid")
+            .filter_map(|one| one["domain"].as_str().zip(one["selector"].as_str()))
+            .collect();
+        let mut file = self.read();
+        let mut is_new = false;
+        for (domain, selector) in held {
+            let known = file.domains.entry(domain.to_owned()).or_default();
+            if known.selectors.len() < MOST_SELECTORS && !known.selectors.iter().any(|one| one == selector) {
+                known.selectors.push(selector.to_owned());
+                known.at = OffsetDateTime::now_utc().unix_timestamp();
+                is_new = true;
+            }
+        }
+        if !is_new {
             return Ok(());
         }
+        file.forget_oldest();
+        self.write(&file)
+    }
+
+    fn keep_domain(&self, report: &Report) -> std::io::Result<()> {
         let mut file = self.read();
         let before = file.domains.get(&report.target).cloned().unwrap_or_default();
         let seen = seen(report, &before);
@@ -76,10 +117,7 @@ impl Memory {
             return Ok(());
         }
         file.domains.insert(report.target.clone(), seen);
-        while file.domains.len() > MOST_DOMAINS {
-            let oldest = file.domains.iter().min_by_key(|(_, known)| known.at).map(|(name, _)| name.clone());
-            oldest.map(|name| file.domains.remove(&name));
-        }
+        file.forget_oldest();
         self.write(&file)
     }
 
@@ -165,6 +203,14 @@ mod tests {
         memory.keep(&report("monsec.io", "google", Some("1"))).unwrap();
         memory.keep(&report("other.test", "s1", None)).unwrap();
         memory.keep(&report("monsec.io", "s2", None)).unwrap();
+        let mut message = report("<id@x>", "unused", None);
+        message.kind = "message";
+        message.sections.truncate(1);
+        let one = |domain: &str, selector: &str, header: &str| serde_json::json!({"domain": domain, "selector": selector, "header_signature": header});
+        let signatures = [one("signer.test", "held", "valid"), one("signer.test", "forged", "invalid")];
+        message.sections[0].fact("signatures", signatures);
+        memory.keep(&message).unwrap();
+        assert_eq!(memory.recall(&Name::from_text("signer.test").unwrap()).selectors, ["held"]);
         let known = memory.recall(&name);
         assert_eq!(known.selectors, ["google", "s2"]);
         assert_eq!(known.sts(), Some(RememberedSts { id: "1".into(), policy_sha256: "hash of 1".into() }));

@@ -1,5 +1,6 @@
 //! Messages whole: the corpus of independent signers, second opinions, hostile mail.
 
 mod corpus;
+mod fuzz;
 mod hostile;
 mod opinion;

@@ -35,6 +35,8 @@ pub struct Inquiry {
     pub version: u64,
     order: Vec<Expected>,
     arrived: HashMap<&'static str, Arc<Section>>,
+    /// What was there before everything was asked again: it stays in sight until its new answer comes.
+    before: Option<Arc<Report>>,
     versions: HashMap<&'static str, u64>,
 }
 
@@ -107,6 +109,7 @@ impl Inquiry {
             version: 0,
             order,
             arrived: HashMap::new(),
+            before: None,
             versions: HashMap::new(),
         }
     }
@@ -139,11 +142,12 @@ impl Inquiry {
     fn finish(&mut self, report: Arc<Report>) {
         for section in &report.sections {
             self.expect(section.id, section.title);
-            if self.arrived.get(section.id).is_none_or(|arrived| arrived.as_ref() != section) {
+            if self.arrived.get(section.id).is_none_or(|arrived| differs(arrived, section)) {
                 *self.versions.entry(section.id).or_default() += 1;
             }
         }
         self.arrived.clear();
+        self.before = None;
         self.verdict.clone_from(&report.verdict);
         self.summary.clone_from(&report.summary);
         self.lookups = report.lookups.iter().map(|lookup| (lookup.id, lookup.clone())).collect();
@@ -166,7 +170,26 @@ impl Inquiry {
         if let Stage::Finished(report) = &self.stage {
             return report.sections.iter().find(|section| section.id == id);
         }
-        self.arrived.get(id).map(Arc::as_ref)
+        let before = || self.before.as_ref()?.sections.iter().find(|section| section.id == id);
+        self.arrived.get(id).map(Arc::as_ref).or_else(before)
+    }
+
+    /// Keeps what an earlier look at the same thing showed in sight until the new answers are there.
+    pub fn follows(&mut self, before: &Inquiry) {
+        let Some(report) = before.report().or(before.before.as_ref()).filter(|_| before.title == self.title) else {
+            return;
+        };
+        self.verdict.clone_from(&report.verdict);
+        self.summary.clone_from(&report.summary);
+        for section in &report.sections {
+            self.expect(section.id, section.title);
+        }
+        self.before = Some(report.clone());
+    }
+
+    /// When what is in sight was looked at, while it is looked at again.
+    pub fn shown_since(&self) -> Option<time::OffsetDateTime> {
+        self.before.as_ref().map(|report| report.at)
     }
 
     /// The sections that are there, in order.
@@ -176,7 +199,8 @@ impl Inquiry {
 
     /// How a section stands.
     pub fn standing(&self, id: &str) -> Standing {
-        match (self.section(id), &self.stage) {
+        let fresh = self.arrived.contains_key(id) || matches!(self.stage, Stage::Finished(_));
+        match (self.section(id).filter(|_| fresh), &self.stage) {
             (Some(section), _) => Standing::Here(section.state),
             (None, Stage::Running) => Standing::Running,
             (None, Stage::Failed(_)) => Standing::Failed,
@@ -207,6 +231,15 @@ impl Inquiry {
         let open = self.lookups.values().filter(|lookup| lookup.outcome.is_none()).count();
         (self.lookups.len(), open)
     }
+}
+
+/// Whether a section of the report is another than the one that arrived; texts are not compared, they may be large.
+fn differs(arrived: &Section, section: &Section) -> bool {
+    arrived.state != section.state
+        || arrived.evidence != section.evidence
+        || arrived.findings != section.findings
+        || arrived.suggestions != section.suggestions
+        || arrived.blocks.len() != section.blocks.len()
 }
 
 /// The sections that a task will have, before its first answer.

@@ -198,6 +198,11 @@ impl Shared {
         self.inquiries.get(pane.index())?.as_ref()
     }
 
+    /// The current job of a pane, to be changed.
+    pub fn inquiry_mut(&mut self, pane: PaneId) -> Option<&mut Inquiry> {
+        self.inquiries.get_mut(pane.index())?.as_mut()
+    }
+
     /// Puts a job in a pane's place and returns the one that was there.
     pub fn place(&mut self, pane: PaneId, inquiry: Option<Inquiry>) -> Option<Inquiry> {
         self.inquiries.get_mut(pane.index()).and_then(|slot| std::mem::replace(slot, inquiry))

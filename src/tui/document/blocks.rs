@@ -48,7 +48,8 @@ impl Builder<'_> {
                     many => format!("{many} marks"),
                 };
                 self.heading(title, &format!("{} bytes  {note}", text.len()));
-                self.source(at, LineIndex::new(text));
+                let index = self.layout.lines.get(&at).cloned().unwrap_or_else(|| LineIndex::new(text));
+                self.source(at, index);
             }
         }
     }

@@ -243,6 +243,9 @@ pub struct Layout<'a> {
     pub toggled: &'a HashSet<String>,
     /// What the person has said about blanks, by key.
     pub blanks: &'a BTreeMap<&'static str, String>,
+    /// The lines of the section's source blocks, by block: finding them in a large message takes longer than a frame, so
+    /// it is done once.
+    pub lines: &'a BTreeMap<usize, LineIndex>,
 }
 
 /// A document under construction.

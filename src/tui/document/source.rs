@@ -1,6 +1,7 @@
 //! Raw text line by line without laying it out: only the visible part of a visible line is ever touched.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::finding::Severity;
 use crate::report::Mark;
@@ -11,10 +12,10 @@ use crate::untrusted::visible;
 /// Columns between tab stops.
 const TAB: usize = 4;
 
-/// Where each line of a text begins.
+/// Where each line of a text begins; cloning it shares the list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LineIndex {
-    starts: Vec<u32>,
+    starts: Arc<[u32]>,
     end: u32,
 }
 
@@ -23,15 +24,13 @@ impl LineIndex {
     pub fn new(text: &str) -> LineIndex {
         let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
         let mut starts = if text.is_empty() { Vec::new() } else { vec![0] };
-        for (at, byte) in text.bytes().enumerate() {
-            if byte == b'\n' {
-                match u32::try_from(at + 1) {
-                    Ok(start) if start < end => starts.push(start),
-                    _ => break,
-                }
+        for (at, _) in text.match_indices('\n') {
+            match u32::try_from(at + 1) {
+                Ok(start) if start < end => starts.push(start),
+                _ => break,
             }
         }
-        LineIndex { starts, end }
+        LineIndex { starts: starts.into(), end }
     }
 
     /// How many lines there are.

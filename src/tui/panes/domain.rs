@@ -64,7 +64,11 @@ impl DomainPane {
         let mut job = shared.job(Task::Domain { name, selectors });
         job.fresh = fresh;
         // The place on the screen stays; only the answers are new.
-        shared.start(PaneId::Domain, job).0
+        let (effects, before) = shared.start(PaneId::Domain, job);
+        if let (Some(before), Some(now)) = (before, shared.inquiry_mut(PaneId::Domain)) {
+            now.follows(&before);
+        }
+        effects
     }
 
     fn travel(&mut self, shared: &mut Shared, forward: bool) -> Vec<Effect> {

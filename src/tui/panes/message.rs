@@ -61,7 +61,14 @@ impl MessagePane {
         let mut job = shared.job(Task::Message { raw: message.raw.clone(), envelope: message.envelope.clone() });
         job.offline = message.offline || !message.asked;
         job.fresh = fresh;
-        shared.start(PaneId::Message, job).0
+        let raw = message.raw.clone();
+        let (effects, before) = shared.start(PaneId::Message, job);
+        // The same message asked again, or judged with another border: what is known stays in sight meanwhile.
+        let same = |before: &Inquiry| matches!(&before.task, Task::Message { raw: old, .. } if Arc::ptr_eq(old, &raw));
+        if let (Some(before), Some(now)) = (before.filter(same), shared.inquiry_mut(PaneId::Message)) {
+            now.follows(&before);
+        }
+        effects
     }
 
     fn ask(&mut self, shared: &mut Shared) -> Vec<Effect> {

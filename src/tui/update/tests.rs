@@ -266,6 +266,16 @@ fn r_asks_again_past_the_cache_and_stays_in_place() {
     let mut state = on_dmarc();
     let effects = press(&mut state, "r");
     assert!(matches!(started(&effects).as_slice(), [(2, Job { fresh: true, .. })]));
+    let now = state.shared.inquiry(PaneId::Domain).unwrap();
+    assert_eq!(now.standing("dmarc"), Standing::Running);
+    assert_eq!(
+        now.section("dmarc").map(|section| section.headline.as_str()),
+        Some("none"),
+        "the old answer is in sight"
+    );
+    tell(&mut state, 2, JobEvent::Section(Arc::new(Section::new("dmarc", "DMARC"))));
+    let now = state.shared.inquiry(PaneId::Domain).unwrap();
+    assert_eq!(now.section("dmarc").map(|section| section.headline.as_str()), Some(""));
 }
 
 #[test]

@@ -5,13 +5,14 @@ mod copy;
 mod draw;
 mod moves;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ratatui::layout::Rect;
 
 use crate::finding::Severity;
 use crate::report::{Block, Link};
 use crate::tui::action::{Action, PaneId};
+use crate::tui::document::source::LineIndex;
 use crate::tui::document::{self, Document, Layout, Target};
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, Stage};
@@ -46,6 +47,8 @@ pub struct Viewer {
     document: Document,
     key: Option<Key>,
     rows: usize,
+    /// The lines of source blocks, by section, for the job and the section's version that they were found in.
+    lines: HashMap<&'static str, ((u64, u64), BTreeMap<usize, LineIndex>)>,
 }
 
 /// Which side the keys go to.
@@ -89,6 +92,7 @@ impl Viewer {
             document: Document::default(),
             key: None,
             rows: 0,
+            lines: HashMap::new(),
         }
     }
 
@@ -132,9 +136,21 @@ impl Viewer {
             return;
         }
         let was = self.target().cloned();
-        let same_page = self.key.as_ref().is_some_and(|old| old.job == key.job && old.page == key.page);
+        let same_page = self.key.as_ref().is_some_and(|old| old.page == key.page);
         let none = HashSet::new();
-        let layout = Layout { width, theme: shared.theme, toggled: folds.unwrap_or(&none), blanks: &shared.blanks };
+        let lines = match page.and_then(|id| inquiry.section(id)) {
+            Some(section) => {
+                let known = self.lines.entry(section.id).or_default();
+                let of = (inquiry.id.0, version);
+                if known.0 != of {
+                    *known = (of, source_lines(section));
+                }
+                &known.1
+            }
+            None => &BTreeMap::new(),
+        };
+        let layout =
+            Layout { width, theme: shared.theme, toggled: folds.unwrap_or(&none), blanks: &shared.blanks, lines };
         self.document = match (page, self.evidence) {
             (None, _) => document::overview(
                 inquiry.sections(),
@@ -384,6 +400,17 @@ impl Viewer {
     pub fn worst(inquiry: &Inquiry, id: &str) -> Severity {
         inquiry.section(id).map_or(Severity::Ok, crate::report::Section::worst)
     }
+}
+
+/// The lines of every source block of a section.
+fn source_lines(section: &crate::report::Section) -> BTreeMap<usize, LineIndex> {
+    let blocks = section.blocks.iter().enumerate();
+    blocks
+        .filter_map(|(at, block)| match block {
+            Block::Source { text, .. } => Some((at, LineIndex::new(text))),
+            _ => None,
+        })
+        .collect()
 }
 
 fn link_verb(link: &Link) -> &'static str {

@@ -73,7 +73,16 @@ fn title(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) {
     let row = [Piece::new(" ", Look::Plain), Piece::new(&inquiry.title, Look::Strong)];
     let end = pieces(buffer, theme, (area.x, area.y), area.width, &row);
     let note = match &inquiry.stage {
-        Stage::Running => format!("{} asking", theme.running_glyph()),
+        Stage::Running => match inquiry.shown_since() {
+            Some(at) => format!(
+                "{} asking again; shown: {:02}:{:02}:{:02}",
+                theme.running_glyph(),
+                at.hour(),
+                at.minute(),
+                at.second()
+            ),
+            None => format!("{} asking", theme.running_glyph()),
+        },
         Stage::Stopped => "stopped".to_owned(),
         Stage::Failed(_) => "failed".to_owned(),
         Stage::Finished(report) => {

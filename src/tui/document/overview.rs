@@ -27,6 +27,13 @@ pub fn overview<'a>(
     out.finish()
 }
 
+/// Lays a table out by itself.
+pub fn table(table: &Table, layout: &Layout<'_>) -> Document {
+    let mut out = Builder::new(layout);
+    out.table(table);
+    out.finish()
+}
+
 impl Builder<'_> {
     fn verdict(&mut self, verdict: &[VerdictLine]) {
         if verdict.is_empty() {

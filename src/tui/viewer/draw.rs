@@ -26,6 +26,7 @@ use crate::untrusted::visible;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parts {
     pub verdict: Rect,
+    pub summary: Rect,
     pub list: Rect,
     pub wall: Rect,
     pub details: Rect,
@@ -34,19 +35,25 @@ pub(super) struct Parts {
 /// How many rows the verdict has: always the same, so that nothing moves when it comes.
 const VERDICT_ROWS: u16 = 3;
 
+/// The summary stands above the sections only where the sections keep so many rows.
+const LEAST_BODY: u16 = 15;
+
 /// Cuts a pane's area into its parts.
-pub(super) fn split(area: Rect, width: u16, focus: Focus) -> Parts {
+pub(super) fn split(area: Rect, width: u16, focus: Focus, summary_rows: u16) -> Parts {
     let verdict_rows = if area.height < 6 { 1 } else { VERDICT_ROWS };
     let rule = u16::from(area.height >= 9);
     let verdict = Rect { height: verdict_rows.min(area.height), ..area };
-    let top = area.y + verdict.height + rule;
+    let below = area.y + verdict.height + rule;
+    let summary_rows = if below + summary_rows + LEAST_BODY <= area.bottom() { summary_rows } else { 0 };
+    let summary = Rect { y: below, height: summary_rows, ..area };
+    let top = if summary_rows > 0 { below + summary_rows + 1 } else { below };
     let body = Rect { y: top, height: area.bottom().saturating_sub(top), ..area };
     if width < NARROW {
         let (list, details) = match focus {
             Focus::List => (body, Rect { width: body.width, height: 0, ..body }),
             Focus::Details => (Rect { height: 0, ..body }, body),
         };
-        return Parts { verdict, list, wall: Rect::default(), details };
+        return Parts { verdict, summary, list, wall: Rect::default(), details };
     }
     let list_width = match width {
         0..=89 => 31,
@@ -56,7 +63,7 @@ pub(super) fn split(area: Rect, width: u16, focus: Focus) -> Parts {
     let list = Rect { width: list_width, ..body };
     let wall = Rect { x: body.x + list_width, width: 1, ..body };
     let details = Rect { x: wall.x + 2, width: body.width.saturating_sub(list_width + 2), ..body };
-    Parts { verdict, list, wall, details }
+    Parts { verdict, summary, list, wall, details }
 }
 
 /// Writes pieces from `x` on, at most `width` columns; returns where they end.
@@ -101,10 +108,18 @@ impl Viewer {
     /// Draws the report into the pane's area.
     pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
         let Some(inquiry) = shared.inquiry(self.pane) else { return };
-        let parts = split(area, shared.width, self.focus);
+        let parts = self.parts(area, shared.width, self.focus);
         self.verdict(shared.theme, inquiry, parts.verdict, buffer);
         if parts.verdict.bottom() < parts.list.y.max(parts.details.y) {
             rule(buffer, shared.theme, area.x, parts.verdict.bottom(), area.width);
+        }
+        if let Some(summary) = self.summary.as_ref().filter(|_| parts.summary.height > 0) {
+            for (nth, y) in (parts.summary.top()..parts.summary.bottom()).enumerate() {
+                if let Some(At::Row(row)) = summary.at(nth) {
+                    pieces(buffer, shared.theme, (area.x + 1, y), area.width.saturating_sub(2), &row.pieces);
+                }
+            }
+            rule(buffer, shared.theme, area.x, parts.summary.bottom(), area.width);
         }
         self.list(shared.theme, inquiry, parts.list, buffer);
         for y in parts.wall.top()..parts.wall.bottom() {

@@ -24,6 +24,9 @@ pub use draw::{pieces, rule};
 /// Windows narrower than this show the list or the details, not both.
 pub const NARROW: u16 = 64;
 
+/// A summary of more rows than this stands in the overview alone.
+const MOST_SUMMARY: u16 = 12;
+
 /// Cursor, scroll and folds of one report.
 #[derive(Clone, Debug)]
 pub struct Viewer {
@@ -45,10 +48,21 @@ pub struct Viewer {
     needle: String,
     waiting: Option<Wanted>,
     document: Document,
+    /// The table above the sections, where the window is tall enough for it.
+    summary: Option<Document>,
     key: Option<Key>,
     rows: usize,
+    /// For which job, version and width the summary was laid out.
+    summary_of: (u64, u64, u16),
     /// The lines of source blocks, by section, for the job and the section's version that they were found in.
-    lines: HashMap<&'static str, ((u64, u64), BTreeMap<usize, LineIndex>)>,
+    lines: HashMap<&'static str, SourceLines>,
+}
+
+/// The lines of a section's source blocks, and for which job and version of the section they were found.
+#[derive(Clone, Debug, Default)]
+struct SourceLines {
+    of: (u64, u64),
+    by_block: BTreeMap<usize, LineIndex>,
 }
 
 /// Which side the keys go to.
@@ -71,6 +85,7 @@ struct Key {
     toggled: usize,
     blanks: usize,
     running: bool,
+    summary_above: bool,
 }
 
 impl Viewer {
@@ -90,8 +105,10 @@ impl Viewer {
             needle: String::new(),
             waiting: None,
             document: Document::default(),
+            summary: None,
             key: None,
             rows: 0,
+            summary_of: (0, 0, 0),
             lines: HashMap::new(),
         }
     }
@@ -112,7 +129,21 @@ impl Viewer {
             self.key = None;
             return;
         };
-        let details = draw::split(area, shared.width, self.focus).details;
+        if self.summary_of != (inquiry.id.0, inquiry.version, area.width) {
+            self.summary_of = (inquiry.id.0, inquiry.version, area.width);
+            let width = usize::from(area.width.saturating_sub(2));
+            let layout = Layout {
+                width,
+                theme: shared.theme,
+                toggled: &HashSet::new(),
+                blanks: &shared.blanks,
+                lines: &BTreeMap::new(),
+            };
+            self.summary =
+                inquiry.summary.as_ref().filter(|_| area.width >= NARROW).map(|table| document::table(table, &layout));
+        }
+        let parts = self.parts(area, shared.width, self.focus);
+        let details = parts.details;
         let width = usize::from(details.width.saturating_sub(2));
         let rows = usize::from(details.height).max(1);
         let resized = std::mem::replace(&mut self.rows, rows) != rows;
@@ -128,7 +159,9 @@ impl Viewer {
             toggled: folds.map_or(0, HashSet::len),
             blanks: shared.blanks.len(),
             running: inquiry.is_running(),
+            summary_above: parts.summary.height > 0,
         };
+        let summary_above = key.summary_above;
         if self.key.as_ref() == Some(&key) {
             if resized {
                 self.show_cursor(rows);
@@ -142,10 +175,10 @@ impl Viewer {
             Some(section) => {
                 let known = self.lines.entry(section.id).or_default();
                 let of = (inquiry.id.0, version);
-                if known.0 != of {
-                    *known = (of, source_lines(section));
+                if known.of != of {
+                    *known = SourceLines { of, by_block: source_lines(section) };
                 }
-                &known.1
+                &known.by_block
             }
             None => &BTreeMap::new(),
         };
@@ -155,7 +188,7 @@ impl Viewer {
             (None, _) => document::overview(
                 inquiry.sections(),
                 &inquiry.verdict,
-                inquiry.summary.as_ref(),
+                inquiry.summary.as_ref().filter(|_| !summary_above),
                 match inquiry.stage {
                     Stage::Running => ("Overview so far", "Nothing so far."),
                     Stage::Finished(_) => ("Overview", "No warnings and no errors."),
@@ -188,6 +221,12 @@ impl Viewer {
         }
     }
 
+    /// Where the parts of the report lie now.
+    fn parts(&self, area: Rect, width: u16, focus: Focus) -> draw::Parts {
+        let rows = self.summary.as_ref().map_or(0, Document::height);
+        draw::split(area, width, focus, u16::try_from(rows).ok().filter(|rows| *rows <= MOST_SUMMARY).unwrap_or(0))
+    }
+
     /// What the cursor stands on.
     pub fn target(&self) -> Option<&Target> {
         self.document.target_at(self.cursor)
@@ -196,7 +235,7 @@ impl Viewer {
     /// Does what an action means here; `None` when it means nothing here.
     pub fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Option<Vec<Effect>> {
         let inquiry = shared.inquiry(self.pane)?;
-        let rows = usize::from(draw::split(area, shared.width, self.focus).details.height).max(1);
+        let rows = usize::from(self.parts(area, shared.width, self.focus).details.height).max(1);
         match action {
             Action::Up => self.step(inquiry, -1, rows),
             Action::Down => self.step(inquiry, 1, rows),

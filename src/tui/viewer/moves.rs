@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Focus, Viewer, draw};
+use super::{Focus, Viewer};
 use crate::report::Block;
 use crate::tui::document::{At, Target};
 use crate::tui::effect::Effect;
@@ -102,7 +102,7 @@ impl Viewer {
 
     pub(super) fn next_finding(&mut self, shared: &mut Shared, area: Rect, forward: bool) -> Vec<Effect> {
         let Some(inquiry) = shared.inquiry(self.pane) else { return Vec::new() };
-        let rows = usize::from(draw::split(area, shared.width, Focus::Details).details.height).max(1);
+        let rows = usize::from(self.parts(area, shared.width, Focus::Details).details.height).max(1);
         let wanted = |target: &Target| matches!(target, Target::Finding { .. } | Target::Suggestion { .. });
         let pages = inquiry.order().len() + 1;
         let from = if self.focus == Focus::Details { Some(self.cursor) } else { None };
@@ -198,7 +198,7 @@ impl Viewer {
             self.needle = text.to_lowercase();
         }
         let Some(inquiry) = shared.inquiry(self.pane).filter(|_| !self.needle.is_empty()) else { return };
-        let rows = usize::from(draw::split(area, shared.width, Focus::Details).details.height).max(1);
+        let rows = usize::from(self.parts(area, shared.width, Focus::Details).details.height).max(1);
         let pages = inquiry.order().len() + 1;
         let origin = (self.selected, self.cursor);
         let mut after = if self.focus == Focus::Details { Some(self.cursor) } else { None };
@@ -249,7 +249,7 @@ impl Viewer {
 
     pub(super) fn click(&mut self, shared: &Shared, area: Rect, x: u16, y: u16) {
         let Some(inquiry) = shared.inquiry(self.pane) else { return };
-        let parts = draw::split(area, shared.width, self.focus);
+        let parts = self.parts(area, shared.width, self.focus);
         let inside = |rect: Rect| x >= rect.left() && x < rect.right() && y >= rect.top() && y < rect.bottom();
         if inside(parts.list) {
             let at = usize::from(y - parts.list.top()) + self.list_top(inquiry, parts.list.height);

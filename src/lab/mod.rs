@@ -72,6 +72,17 @@ pub struct Target {
     pub about: &'static str,
 }
 
+/// A message of the demo world, signed with its own keys (or not), to be opened in the message pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoMessage {
+    /// Its name, a file name without its ending.
+    pub name: &'static str,
+    /// What is to be seen in it, in half a sentence.
+    pub about: &'static str,
+    /// Its bytes.
+    pub raw: &'static [u8],
+}
+
 /// A question that the name server was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -165,6 +176,11 @@ impl Lab {
     /// The domains worth a visit, in the order of a tour.
     pub fn targets() -> &'static [Target] {
         world::TARGETS
+    }
+
+    /// The messages worth opening, in the order of a tour.
+    pub fn messages() -> &'static [DemoMessage] {
+        world::MESSAGES
     }
 
     /// The private DKIM keys of this world's domains: public, worthless, good for signing test mail.

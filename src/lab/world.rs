@@ -2,7 +2,7 @@
 //!
 //! **Every private key in here is public and worthless**; `assets/demo/make.sh` makes them.
 
-use super::{DkimKey, Target, bundle};
+use super::{DemoMessage, DkimKey, Target, bundle};
 
 /// The zones, one master file each; a test sees to it that none is forgotten.
 pub(super) const ZONES: &[&str] = &[
@@ -84,6 +84,35 @@ pub(super) const TARGETS: &[Target] = &[
     Target { domain: "expired.servers.example", about: "a mail server whose certificate has expired" },
     Target { domain: "greylisted.servers.example", about: "a mail server that says: not now, try again" },
     Target { domain: "danewrong.servers.example", about: "a TLSA record that does not match the certificate" },
+];
+
+/// The messages worth opening (`assets/demo/messages/make.py` signs them).
+pub(super) const MESSAGES: &[DemoMessage] = &[
+    DemoMessage {
+        name: "phish",
+        about: "the bank's name, a bulk sender's signature, a replayed one, results that somebody made up",
+        raw: include_bytes!("../../assets/demo/messages/phish.eml"),
+    },
+    DemoMessage {
+        name: "list",
+        about: "a mailing list added a footer: broken signatures, and a seal that says that they held",
+        raw: include_bytes!("../../assets/demo/messages/list.eml"),
+    },
+    DemoMessage {
+        name: "clean",
+        about: "two signatures, SPF and DMARC, all in order",
+        raw: include_bytes!("../../assets/demo/messages/clean.eml"),
+    },
+    DemoMessage {
+        name: "lookalike",
+        about: "everything passes, and it is not the bank",
+        raw: include_bytes!("../../assets/demo/messages/lookalike.eml"),
+    },
+    DemoMessage {
+        name: "headers-only",
+        about: "headers pasted without the body",
+        raw: include_bytes!("../../assets/demo/messages/headers-only.txt"),
+    },
 ];
 
 /// The names that have an address or an alias, read off the lines of the zones: parsing them whole is left for later.

@@ -1,0 +1,93 @@
+//! The demo world's messages (`assets/demo/messages`), verified in the demo world through the engine: what a tired person
+//! would read first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mxray::config::Settings;
+use mxray::engine::Engine;
+use mxray::job::{Envelope, Job, JobEvent, JobId, Task};
+use mxray::lab::Lab;
+use mxray::report::Report;
+
+async fn verify(name: &str) -> Arc<Report> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let raw = Lab::messages().iter().find(|message| message.name == name).unwrap().raw;
+    let lab = Lab::start().await.unwrap();
+    let engine = Engine::new(Settings { timeout: Duration::from_secs(2), ..lab.settings() }).unwrap();
+    engine.start(JobId(1), Job::new(Task::Message { raw: Arc::from(raw), envelope: Envelope::default() }));
+    let report = async {
+        loop {
+            engine.outbox().ready().await;
+            for (_, event) in engine.outbox().drain() {
+                match event {
+                    JobEvent::Finished(report, _) => return report,
+                    JobEvent::Failed(why) => panic!("{why}"),
+                    _ => {}
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), report).await.unwrap()
+}
+
+fn fact<'a>(report: &'a Report, section: &str, key: &str) -> &'a serde_json::Value {
+    let section =
+        report.sections.iter().find(|one| one.id == section).unwrap_or_else(|| panic!("no section {section}"));
+    &section.facts[key]
+}
+
+fn signatures(report: &Report) -> Vec<String> {
+    let all = fact(report, "dkim", "signatures").as_array().unwrap();
+    let word = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
+    all.iter().map(|one| format!("{} {} {}", word(one, "domain"), word(one, "result"), one["aligned"])).collect()
+}
+
+#[tokio::test]
+async fn the_phish_is_a_no_and_the_owner_asks_to_reject_it() {
+    let report = verify("phish").await;
+    assert_eq!(signatures(&report), ["mailer.example pass false", "acme-bank.example fail true"]);
+    assert_eq!(fact(&report, "dkim", "signatures")[1]["header_signature"], "valid", "the bank's headers are replayed");
+    assert_eq!(
+        (fact(&report, "spf", "result"), fact(&report, "spf", "client_ip")),
+        (&"pass".into(), &"203.0.113.131".into())
+    );
+    assert_eq!(
+        (fact(&report, "dmarc", "result"), fact(&report, "dmarc", "disposition")),
+        (&"fail".into(), &"reject".into())
+    );
+    assert_eq!(report.verdict[0].answer, "NO. Nothing that passes belongs to acme-bank.example.");
+    assert!(report.verdict[1].answer.starts_with("REJECT"));
+}
+
+#[tokio::test]
+async fn the_list_mail_fails_by_the_list_and_its_seal_says_so() {
+    let report = verify("list").await;
+    assert_eq!(signatures(&report), ["flawless.example fail true", "flawless.example fail true"]);
+    assert_eq!(fact(&report, "arc", "result"), "pass");
+    assert_eq!(fact(&report, "arc", "sets")[0]["domain"], "lists.example");
+    assert_eq!(fact(&report, "dmarc", "result"), "fail");
+}
+
+#[tokio::test]
+async fn the_clean_mail_is_a_yes() {
+    let report = verify("clean").await;
+    assert_eq!(signatures(&report), ["flawless.example pass true", "flawless.example pass true"]);
+    assert_eq!((fact(&report, "spf", "result"), fact(&report, "dmarc", "result")), (&"pass".into(), &"pass".into()));
+    assert!(report.verdict[0].answer.starts_with("yes: "), "{:?}", report.verdict);
+}
+
+#[tokio::test]
+async fn headers_alone_are_verified_as_far_as_they_go() {
+    let report = verify("headers-only").await;
+    assert_eq!(signatures(&report), ["flawless.example neutral true", "flawless.example neutral true"]);
+    assert_eq!(fact(&report, "headers", "body"), false);
+    assert_eq!(fact(&report, "dmarc", "result"), "pass", "SPF needs no body");
+}
+
+#[tokio::test]
+async fn the_look_alike_passes_everything() {
+    let report = verify("lookalike").await;
+    assert_eq!(signatures(&report), ["acrne-bank.example pass true"]);
+    assert_eq!(fact(&report, "dmarc", "result"), "pass");
+}

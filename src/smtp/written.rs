@@ -122,7 +122,8 @@ mod tests {
         let settled = World::default().settle(&WrittenLines, &written, time::OffsetDateTime::UNIX_EPOCH);
         assert_eq!((settled.depth, settled.asked.len()), (0, 0));
         let ids: Vec<_> = settled.section.findings.iter().map(|finding| finding.id).collect();
-        for id in ["smtp.reply-never-ends", "smtp.wrong-goodbye", "smtp.accepts-other-domain", "smtp.date-without-zone"] {
+        for id in ["smtp.reply-never-ends", "smtp.wrong-goodbye", "smtp.accepts-other-domain", "smtp.date-without-zone"]
+        {
             assert!(ids.contains(&id), "{id}: {ids:?}");
         }
         assert_eq!(written.verdict(&[settled.section])[0].answer, "4 slips");

@@ -91,14 +91,16 @@ impl Rows {
         let look = words_look(&entry.event);
         let note = self.note(id, at);
         if width < WIDE {
-            let mark = note.map_or("", |note| theme.severity_mark(note.severity));
+            let mark = note.map_or("", |note| {
+                if note.severity > crate::finding::Severity::Info { theme.severity_glyph(note.severity) } else { "" }
+            });
             let room = width.saturating_sub(MARGIN + columns(mark) + 1);
-            row.push(Piece::new(fit(cut(&text, room), room), look));
+            row.push(Piece::new(fit(&cut(&text, room), room), look));
             row.push(Piece::new(mark, note.map_or(Look::Dim, |note| note.severity.into())));
             return row;
         }
-        let left = (width - MARGIN) * 11 / 20;
-        row.push(Piece::new(fit(cut(&text, left.saturating_sub(2)), left), look));
+        let left = ((width - MARGIN) * 9 / 20).max(36);
+        row.push(Piece::new(fit(&cut(&text, left.saturating_sub(2)), left), look));
         if let Some(note) = note {
             let look = if note.severity > crate::finding::Severity::Info { note.severity.into() } else { Look::Dim };
             row.push(Piece::new(cut(&visible(&note.text), width - MARGIN - left), look));
@@ -116,12 +118,13 @@ impl Rows {
         let (_, text) = line_of(entry);
         let since = gap(transcript, at).as_secs_f64() * 1000.0;
         let channel = if entry.tls { "inside TLS" } else { "in the clear" };
-        let when = format!(" {:.1} ms, {since:.1} after the line before, {channel}   ", entry.at.as_secs_f64() * 1000.0);
+        let when =
+            format!(" {:.1} ms, {since:.1} after the line before, {channel}   ", entry.at.as_secs_f64() * 1000.0);
         let mut rows = Vec::new();
         let bytes = match &entry.event {
-            TranscriptEvent::Sent { line, .. } | TranscriptEvent::Received { line, .. } | TranscriptEvent::EarlyTalk(line) => {
-                Some(line)
-            }
+            TranscriptEvent::Sent { line, .. }
+            | TranscriptEvent::Received { line, .. }
+            | TranscriptEvent::EarlyTalk(line) => Some(line),
             _ => None,
         };
         match bytes.filter(|_| raw) {
@@ -135,7 +138,8 @@ impl Rows {
             }
         }
         if let Some(note) = self.note(id, at).filter(|note| !note.text.is_empty()) {
-            let text = Piece::new(format!(" {}", visible(&note.text)), note.severity.into());
+            let look = if note.severity > crate::finding::Severity::Info { note.severity.into() } else { Look::Plain };
+            let text = Piece::new(format!(" {}", visible(&note.text)), look);
             rows.extend(wrap(vec![text], width, 1));
         }
         rows
@@ -144,7 +148,7 @@ impl Rows {
 
 /// The host of a dialogue, by its lookup.
 pub(super) fn host(inquiry: &Inquiry, id: LookupId) -> &str {
-    inquiry.lookups.get(&id).map_or("", |lookup| lookup.name.as_str())
+    inquiry.lookups.get(&id).map_or(inquiry.title.as_str(), |lookup| lookup.name.as_str())
 }
 
 /// The port of a dialogue: the end of where it connected.

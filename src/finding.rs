@@ -83,7 +83,8 @@ pub struct Finding {
     pub reference: &'static str,
     /// The lookups that show it, ids in the report's `lookups`.
     pub evidence: Vec<LookupId>,
-    /// The bytes that it speaks of, in the text of the record block [`Finding::record`] of its section.
+    /// The bytes that it speaks of, in the text of the record block [`Finding::record`] of its section; where a section has
+    /// no records (a message's header), in the message's text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
     /// Which of the section's `Block::Record`s (counted from 0) the span lies in.

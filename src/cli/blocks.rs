@@ -30,9 +30,10 @@ pub fn record(page: &mut Page, indent: &str, record: &RecordBlock, explained: bo
     if !explained {
         return;
     }
+    let widest = TERM.min(widest_term(record));
     for mark in &record.marks {
         let term = mark.span.of_str(&record.text).unwrap_or_default().trim();
-        let head = padded(&cut(term, TERM), TERM.min(widest_term(record)));
+        let head = padded(&cut(term, TERM), widest);
         let tone = mark.severity.into();
         page.wrapped(
             &[(Tone::Plain, indent), (Tone::Plain, "    "), (tone, &head), (Tone::Plain, "  ")],

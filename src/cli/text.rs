@@ -159,13 +159,17 @@ fn quote(page: &mut Page, text: &str, span: Span, tone: Tone) {
     let room = page.width().saturating_sub(9);
     let marked = super::page::cut(marked, room.saturating_sub(2));
     let left = room.saturating_sub(marked.width()) / 2;
-    let mut before = visible(before).into_owned();
+    // A record may have thousands of findings: only what a line can hold is looked at.
+    let near = before.char_indices().rev().take(left + 1).last().map_or("", |(at, _)| before.get(at..).unwrap_or(""));
+    let mut before = visible(near).into_owned();
     if before.width() > left {
         let mut kept: Vec<char> = before.chars().rev().take(left.saturating_sub(1)).collect();
         kept.push('…');
         before = kept.into_iter().rev().collect();
     }
-    let after = super::page::cut(after, room.saturating_sub(before.width() + marked.width()).max(1));
+    let end = after.char_indices().nth(room + 1).map_or(after.len(), |(at, _)| at);
+    let after =
+        super::page::cut(after.get(..end).unwrap_or(""), room.saturating_sub(before.width() + marked.width()).max(1));
     page.line(&[(Tone::Dim, "       "), (Tone::Plain, &before), (tone, &marked), (Tone::Plain, &after)]);
     let under = "~".repeat(marked.width().max(1));
     page.line(&[(Tone::Plain, &" ".repeat(7 + before.width())), (tone, &under)]);

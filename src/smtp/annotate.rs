@@ -1,6 +1,7 @@
 //! Each line of a dialogue in a sentence, and what is wrong with it. Pure: a live dialogue, a saved one and a pasted text
 //! read the same.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::check::{ConnectFault, LineEnding, Stage, Transcript, TranscriptEvent};
@@ -37,7 +38,8 @@ impl Note {
 pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
     let session = Session::read(transcript);
     let mut exchanges = session.exchanges.iter().peekable();
-    let mut state = State { host, session: &session, greeted: false, mail: false, recipients: 0 };
+    let clear = session.capabilities(false).iter().map(|line| line.to_ascii_lowercase()).collect();
+    let mut state = State { host, clear, greeted: false, mail: false, recipients: 0 };
     let mut answering: std::collections::VecDeque<(&Exchange, usize)> = std::collections::VecDeque::new();
     let mut notes = Vec::with_capacity(transcript.entries.len());
     for (at, entry) in transcript.entries.iter().enumerate() {
@@ -119,7 +121,8 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
 /// What is known while the lines are walked through.
 struct State<'a> {
     host: &'a str,
-    session: &'a Session<'a>,
+    /// What was offered in the clear, in lower case.
+    clear: HashSet<String>,
     greeted: bool,
     mail: bool,
     recipients: usize,
@@ -183,8 +186,8 @@ impl State<'_> {
         }
         if number > 0 && matches!(exchange.verb, Verb::Ehlo | Verb::Lhlo) && exchange.reply.is_positive() {
             let (mut words, severity) = capability::explain(&text, exchange.tls);
-            let before = self.session.capabilities(false);
-            if exchange.tls && !before.is_empty() && !before.iter().any(|other| other.eq_ignore_ascii_case(&text)) {
+            let is_new = !self.clear.is_empty() && !self.clear.contains(&text.trim().to_ascii_lowercase());
+            if exchange.tls && is_new {
                 words.push_str(" (new inside TLS)");
             }
             return Note::new(severity, words);

@@ -18,7 +18,6 @@ pub mod target;
 pub mod tls;
 pub mod transport;
 pub mod typed;
-pub mod written;
 
 pub use target::{Place, Target};
 

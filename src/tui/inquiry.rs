@@ -248,7 +248,6 @@ pub fn expected(task: &Task) -> Vec<Expected> {
         Task::Domain { .. } => titles(records::ALL),
         Task::Message { .. } => titles(message::ALL),
         Task::Smtp { .. } => titles(smtp::ALL),
-        Task::Dialogue { .. } => titles(smtp::written::ALL),
         // No pane asks these.
         Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
     }
@@ -264,7 +263,6 @@ fn title(task: &Task) -> String {
         Task::Spf { domain, .. } => domain.clone(),
         Task::Message { raw, .. } => message_title(raw),
         Task::Smtp { target, .. } => target.clone(),
-        Task::Dialogue { .. } => "a written dialogue".to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ mod conformance_spf;
 mod conformance_spf_cli;
 mod depth;
 mod fixtures;
+mod fuzz;
 mod house;
 mod lab;
 mod message;

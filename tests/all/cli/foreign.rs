@@ -101,3 +101,29 @@ fn the_escapes_that_attackers_use_are_shown() {
     let printed = text::text(&report, text::Style { width: 100, color: false });
     assert!(printed.contains("␛]52;c;eA==␇⟨RLO⟩⟨U+009B⟩31m⟨ZWSP⟩x"), "{printed}");
 }
+
+#[test]
+fn a_record_of_thousands_of_faults_is_printed_in_time_that_grows_with_its_size() {
+    let tags = 6000;
+    let text_of = "p=IM1; ".repeat(tags);
+    let mut section = Section::new("dkim", "DKIM");
+    let spans = (0..tags).map(|at| Span::new(at * 7, at * 7 + 5));
+    let marks = spans.clone().map(|span| Mark { span, note: "twice".into(), severity: Severity::Warning }).collect();
+    section.findings = spans.map(|span| Finding::warning("dkim.any", "Twice.").with_span(span)).collect();
+    section.blocks.push(Block::Record(RecordBlock {
+        name: "a".into(),
+        host: "a".into(),
+        rr_type: "TXT".into(),
+        priority: None,
+        ttl: None,
+        text: text_of,
+        marks,
+        lookup: None,
+    }));
+    let report = Report { sections: vec![section.settle()], ..report("x") };
+    let started = std::time::Instant::now();
+    text::text(&report, text::Style { width: 80, color: false });
+    markdown::markdown(&report);
+    // Quadratic, this took minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+}

@@ -1,7 +1,6 @@
 //! Messages whole: the corpus of independent signers, second opinions, hostile mail.
 
-mod corpus;
+pub mod corpus;
 mod demo;
-mod fuzz;
 mod hostile;
 mod opinion;

@@ -78,6 +78,11 @@ pub enum Task {
         /// How to speak.
         plan: SmtpPlan,
     },
+    /// A dialogue that somebody wrote down: nothing is asked.
+    Dialogue {
+        /// The text.
+        text: Arc<str>,
+    },
 }
 
 /// How to speak with a mail server; the default looks politely and sends no mail.

@@ -51,7 +51,7 @@ pub enum Command {
     },
     /// Speak with mail servers and show the dialogue.
     Smtp {
-        /// A domain (its MX), HOST or HOST:PORT.
+        /// A domain (its MX), HOST or HOST:PORT; - reads a written dialogue from standard input.
         target: String,
         /// How to speak.
         #[command(flatten)]

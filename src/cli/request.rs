@@ -120,6 +120,10 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             let envelope = Envelope { client_ip, helo, mail_from: envelope.mail_from, hop: envelope.hop };
             vec![Task::Message { raw, envelope }]
         }
+        Command::Smtp { target, .. } if target == "-" => {
+            let bytes = read_message(std::path::Path::new("-"))?;
+            vec![Task::Dialogue { text: crate::untrusted::lossless(&bytes).into() }]
+        }
         Command::Smtp { target, plan } => vec![Task::Smtp { target, plan: smtp_plan(plan) }],
         Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
         Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
@@ -294,6 +298,7 @@ fn known_ids(kind: &Task) -> Vec<&'static str> {
         Task::Dmarc { .. } => vec!["dmarc"],
         Task::Message { .. } => crate::message::ALL.iter().map(|check| check.id()).collect(),
         Task::Smtp { .. } => crate::smtp::ALL.iter().map(|check| check.id()).collect(),
+        Task::Dialogue { .. } => crate::smtp::written::ALL.iter().map(|check| check.id()).collect(),
     }
 }
 

@@ -101,6 +101,7 @@ fn start(engine: &Engine, under_way: &mut HashMap<JobId, String>, next: &mut u64
         Task::Spf { domain, .. } => domain.clone(),
         Task::Message { .. } => "message".to_owned(),
         Task::Smtp { target, .. } => target.clone(),
+        Task::Dialogue { .. } => "dialogue".to_owned(),
     };
     *next += 1;
     under_way.insert(JobId(*next), what);
@@ -121,7 +122,11 @@ fn names_of_standard_input(pattern: Job) -> mpsc::Receiver<Result<Job, Failure>>
     tokio::task::spawn_blocking(move || {
         let selectors = match &pattern.task {
             Task::Domain { selectors, .. } => selectors.clone(),
-            Task::Spf { .. } | Task::Dmarc { .. } | Task::Message { .. } | Task::Smtp { .. } => Vec::new(),
+            Task::Spf { .. }
+            | Task::Dmarc { .. }
+            | Task::Message { .. }
+            | Task::Smtp { .. }
+            | Task::Dialogue { .. } => Vec::new(),
         };
         let options = Options { selector: selectors, ..Options::default() };
         for line in std::io::stdin().lock().lines() {

@@ -9,6 +9,7 @@ use crate::records::Domain;
 use crate::records::dmarc::AuthorDomain;
 use crate::records::spf::CheckHost;
 use crate::smtp::Target;
+use crate::smtp::written::Written;
 
 use super::House;
 use super::desk::Desk;
@@ -36,6 +37,10 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: 
             run(house, desk, id, job, CheckHost { domain, ip, mail_from, helo }).await;
         }
         Task::Dmarc { name } => run(house, desk, id, job, AuthorDomain(Domain::new(name))).await,
+        Task::Dialogue { text } => match Written::parse(&text) {
+            Ok(written) => run(house, desk, id, job, written).await,
+            Err(why) => house.outbox.put(id, JobEvent::Failed(why)),
+        },
         Task::Smtp { target, plan } => match Target::parse(&target, plan) {
             Ok(mut target) => {
                 let rules = house.settings.connect_to.iter().filter(|rule| rule.to_host.is_some());

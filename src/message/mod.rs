@@ -18,12 +18,15 @@ pub mod dmarc;
 pub mod envelope;
 mod field;
 mod headers;
+pub mod hops;
+pub mod identities;
 mod lines;
 mod parse;
 pub mod received;
 mod repair;
 pub mod spf;
 mod verdict;
+mod words;
 
 use std::sync::Arc;
 
@@ -42,7 +45,8 @@ use crate::message::received::Received;
 use crate::report::{Section, Table, VerdictLine};
 
 /// Every check of a message, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Message>] = &[&dkim::Dkim, &dmarc::Dmarc, &spf::Spf, &arc::Arc, &headers::Headers];
+pub const ALL: &[&dyn Check<Message>] =
+    &[&dmarc::Dmarc, &dkim::Dkim, &spf::Spf, &arc::Arc, &identities::Identities, &hops::Hops, &headers::Headers];
 
 /// A message as it is judged.
 #[derive(Debug)]

@@ -71,7 +71,9 @@ impl Received {
         } else {
             received.client_ip = received.client_ip.or_else(|| bracketed(&text)).map(|ip| ip.to_canonical());
         }
-        received.with = word_after(&text, "with");
+        let plain = without_comments(&text);
+        received.with = word_after(&plain, "with");
+        received.tls = received.tls.or_else(|| tls_version(&text));
         received.at = date(&text);
         received
     }
@@ -92,6 +94,32 @@ fn bracketed(text: &str) -> Option<IpAddr> {
         let inside = inside.strip_prefix("IPv6:").or(inside.strip_prefix("ipv6:")).unwrap_or(inside);
         inside.parse().ok()
     })
+}
+
+/// The text without comments, so that "(using TLSv1.3 with cipher …)" names no protocol.
+fn without_comments(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth > 0 => {
+                depth -= 1;
+                out.push(' ');
+            }
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// A version of TLS as servers write it: `TLS1_3`, `TLSv1.3`, `TLS1.2`.
+fn tls_version(text: &str) -> Option<String> {
+    let at = text.find("TLS1").or_else(|| text.find("TLSv1")).or_else(|| text.find("tls1"))?;
+    let word: String =
+        text.get(at..)?.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_')).collect();
+    Some(word.to_ascii_uppercase().replace("TLSV", "TLSv").replace('_', "."))
 }
 
 fn word_after(text: &str, keyword: &str) -> Option<String> {
@@ -164,6 +192,83 @@ mod tests {
             assert_eq!(read.with.as_deref(), Some(with), "{value}");
             assert_eq!(read.at.unwrap().unix_timestamp(), 1_795_514_292, "{value}");
         }
+    }
+
+    #[test]
+    fn the_forms_of_large_senders_are_understood() {
+        for (value, by, with, tls, is_dated) in [
+            // Postfix, TLS in a comment that has "with" of its own
+            (
+                "from o.a.example (o.a.example [192.0.2.1])\r\n (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\r\n key-exchange X25519 server-signature RSA-PSS (2048 bits))\r\n (No client certificate requested)\r\n by mx.b.example (Postfix) with ESMTPS id 4F; Tue, 24 Nov 2026 09:58:12 +0000 (UTC)",
+                "mx.b.example",
+                "ESMTPS",
+                Some("TLSv1.3"),
+                true,
+            ),
+            // Microsoft
+            (
+                "from A.b.PROD.OUTLOOK.COM (2603:10a6:1::15) by C.d.PROD.OUTLOOK.COM\r\n (2603:10a6:2::1) with Microsoft SMTP Server (version=TLS1_2,\r\n cipher=TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384) id 15.20.8158.23; Tue, 24 Nov\r\n 2026 09:58:12 +0000",
+                "C.d.PROD.OUTLOOK.COM",
+                "Microsoft",
+                Some("TLS"),
+                true,
+            ),
+            // Exim
+            (
+                "from [192.0.2.1] (helo=o.a.example)\r\n by mx.b.example with esmtps  (TLS1.3) tls TLS_AES_256_GCM_SHA384\r\n (Exim 4.96)\r\n (envelope-from <x@a.example>)\r\n id 1r; Tue, 24 Nov 2026 09:58:12 +0000",
+                "mx.b.example",
+                "esmtps",
+                Some("TLS"),
+                true,
+            ),
+            // Sendmail
+            (
+                "from o.a.example (o.a.example [192.0.2.1])\r\n by mx.b.example (8.17.1/8.17.1) with ESMTPS id 3A\r\n (version=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384 bits=256 verify=NOT)\r\n for <x@b.example>; Tue, 24 Nov 2026 09:58:12 GMT",
+                "mx.b.example",
+                "ESMTPS",
+                Some("TLS"),
+                true,
+            ),
+            // SendGrid: no semicolon, Go's date
+            (
+                "by filter0001.sendgrid.net with SMTP id filter0001-1\r\n        Tue, 24 Nov 2026 09:58:12 +0000 UTC",
+                "filter0001.sendgrid.net",
+                "SMTP",
+                None,
+                true,
+            ),
+            // Amazon
+            (
+                "from a8-1.smtp-out.amazonses.com (a8-1.smtp-out.amazonses.com. [192.0.2.1])\r\n by mx.google.com with ESMTPS id b12\r\n for <x@gmail.com>\r\n (version=TLS1_2 cipher=ECDHE-ECDSA-AES128-GCM-SHA256 bits=128/128);\r\n Tue, 24 Nov 2026 01:58:12 -0800 (PST)",
+                "mx.google.com",
+                "ESMTPS",
+                Some("TLS"),
+                true,
+            ),
+            // two-digit year, zone in letters
+            ("from a by b.example with SMTP; 24 Nov 26 09:58:12 GMT", "b.example", "SMTP", None, true),
+        ] {
+            let read = received(value);
+            assert_eq!(read.by.as_deref(), Some(by), "{value}");
+            assert_eq!(read.with.as_deref(), Some(with), "{value}");
+            assert_eq!(read.tls.is_some(), tls.is_some(), "{value}: {:?}", read.tls);
+            assert!(read.tls.iter().all(|found| found.starts_with("TLS")), "{value}: {:?}", read.tls);
+            assert_eq!(read.at.map(|at| at.unix_timestamp()), is_dated.then_some(1_795_514_292), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_client_and_a_literal_in_helo_are_read() {
+        let read = received(
+            "from [IPv6:2001:db8::9] (unknown [IPv6:2001:db8::9]) by mx.b.example with ESMTP id 1; Tue, 24 Nov 2026 09:58:12 +0000",
+        );
+        assert_eq!(read.client_ip, Some("2001:db8::9".parse().unwrap()));
+        let read = received(
+            "from helo.example (unknown [192.0.2.5]) by mx.b.example with ESMTP id 1 for <x@b.example>; Tue, 24 Nov 2026 09:58:12 -0000",
+        );
+        assert_eq!(read.client_ip, Some("192.0.2.5".parse().unwrap()));
+        assert_eq!(read.helo.as_deref(), Some("helo.example"));
+        assert_eq!(read.recipient.as_deref(), Some("x@b.example"));
     }
 
     #[test]

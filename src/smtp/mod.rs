@@ -18,6 +18,7 @@ pub mod target;
 pub mod tls;
 pub mod transport;
 pub mod typed;
+pub mod written;
 
 pub use target::{Place, Target};
 

@@ -3,6 +3,9 @@
 use crate::check::{Transcript, TranscriptEvent};
 use crate::smtp::session::{Session, Verb};
 
+/// The name that Tab puts into EHLO; the person may write any other.
+pub const OUR_NAME: &str = "localhost.localdomain";
+
 /// Lines that would make sense now, the likeliest first: what Tab goes through.
 pub fn next_lines(transcript: &Transcript, ehlo: &str) -> Vec<String> {
     let session = Session::read(transcript);

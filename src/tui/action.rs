@@ -103,6 +103,16 @@ pub enum Action {
     Border,
     /// Say the envelope.
     Envelope,
+    /// Type SMTP into a dialogue.
+    HandsOn,
+    /// Send the message of the message pane, after a question.
+    SendMessage,
+    /// The certificates of a dialogue.
+    Certificates,
+    /// Copy the dialogues.
+    CopyDialogue(crate::smtp::export::Form),
+    /// Read a written dialogue.
+    Read(Arc<str>),
     /// Keep the message offline, or not.
     Offline,
     /// Ask what the message needs.

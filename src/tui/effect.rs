@@ -2,6 +2,7 @@
 
 use crate::config::Upstream;
 use crate::job::{Job, JobId};
+use crate::smtp::probe::Move;
 
 /// One thing to do.
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub enum Effect {
     Start(JobId, Job),
     /// Stop a job.
     Cancel(JobId),
+    /// Say something in the dialogue that the person holds.
+    Say(JobId, Move),
     /// Ask other name servers from now on; none: the system's.
     Switch(Vec<Upstream>),
     /// Put a text on the clipboard.

@@ -248,6 +248,7 @@ pub fn expected(task: &Task) -> Vec<Expected> {
         Task::Domain { .. } => titles(records::ALL),
         Task::Message { .. } => titles(message::ALL),
         Task::Smtp { .. } => titles(smtp::ALL),
+        Task::Dialogue { .. } => titles(smtp::written::ALL),
         // No pane asks these.
         Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
     }
@@ -263,6 +264,7 @@ fn title(task: &Task) -> String {
         Task::Spf { domain, .. } => domain.clone(),
         Task::Message { raw, .. } => message_title(raw),
         Task::Smtp { target, .. } => target.clone(),
+        Task::Dialogue { .. } => "a written dialogue".to_owned(),
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Shared {
     pub offers: Vec<(String, String)>,
     /// What was typed into the line before, newest last.
     pub typed: Vec<String>,
+    /// What was said by hand before, newest last; never a secret.
+    pub said: Vec<String>,
     /// The line, when a question is open on it.
     pub line: Option<Line>,
     /// What stands above the panes.
@@ -93,6 +95,10 @@ pub struct Line {
     pub input: Input,
     /// Which of the earlier lines is shown, counted back from the newest.
     pub recall: Option<usize>,
+    /// Whether what is typed is a secret and must not be shown.
+    pub hidden: bool,
+    /// What was typed before Tab began to complete it.
+    pub completing: Option<String>,
 }
 
 /// What an answer on the line is for.
@@ -112,6 +118,8 @@ pub enum Purpose {
     Border,
     /// The client's address, HELO and MAIL FROM.
     Envelope,
+    /// A line of SMTP.
+    Say,
     /// A blank of a suggestion; the copy goes on afterwards.
     Blank(&'static str),
     /// Where to save.
@@ -127,6 +135,13 @@ pub enum Overlay {
     Menu(Menu),
     /// Leave although something would be lost? What.
     ConfirmQuit(&'static str),
+    /// Send a message? What will happen, and what does it.
+    ConfirmSend {
+        /// What will happen.
+        text: String,
+        /// What does it.
+        effect: Box<Effect>,
+    },
     /// Keys that came too fast to be typed: the text.
     Unbracketed(String),
 }
@@ -182,6 +197,7 @@ impl Shared {
             only: Vec::new(),
             offers: Vec::new(),
             typed: Vec::new(),
+            said: Vec::new(),
             line: None,
             overlay: None,
             notice: None,
@@ -264,6 +280,8 @@ impl Shared {
             error: None,
             input: Input::default(),
             recall: None,
+            hidden: false,
+            completing: None,
         });
     }
 

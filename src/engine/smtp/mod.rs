@@ -58,6 +58,7 @@ pub(crate) async fn converse(
         begun: Instant::now(),
         transcript: Transcript::default(),
         stream: None,
+        tls: false,
         ehlo: String::new(),
         mask: Mask::default(),
         bytes: 0,
@@ -87,6 +88,8 @@ struct Talk<'a> {
     transcript: Transcript,
     /// `None` once the connection has ended.
     stream: Option<Stream>,
+    /// Whether TLS stands, or stood when the connection ended.
+    tls: bool,
     ehlo: String,
     mask: Mask,
     bytes: usize,
@@ -114,8 +117,7 @@ impl Talk<'_> {
     }
 
     fn note(&mut self, event: TranscriptEvent) {
-        let tls = self.stream.as_ref().is_some_and(Stream::is_tls);
-        self.transcript.entries.push(TranscriptEntry { at: self.begun.elapsed(), tls, event });
+        self.transcript.entries.push(TranscriptEntry { at: self.begun.elapsed(), tls: self.tls, event });
     }
 
     async fn connect(&mut self) {
@@ -127,6 +129,7 @@ impl Talk<'_> {
                 let _ = socket.set_nodelay(true);
                 self.ehlo = self.dialogue.ehlo.clone().or(self.wire.ehlo.clone()).unwrap_or_else(|| literal(local));
                 self.stream = Some(Stream::clear(socket));
+                self.tls = false;
                 self.note(TranscriptEvent::Connected { local, peer });
             }
             Ok(Err(why)) => {
@@ -258,6 +261,7 @@ impl Talk<'_> {
         match tokio::time::timeout(self.wire.timeout * 2, shaken).await {
             Ok(Ok((stream, session))) => {
                 self.stream = Some(Stream::tls(stream));
+                self.tls = true;
                 self.note(TranscriptEvent::TlsStarted(Arc::new(session)));
             }
             Ok(Err(why)) => self.tls_failed(why),

@@ -44,10 +44,6 @@ impl Stream {
         Stream::Tls(Box::new(stream), Lines::default())
     }
 
-    pub(super) fn is_tls(&self) -> bool {
-        matches!(self, Stream::Tls(..))
-    }
-
     /// The socket, and what stands in the buffer unread; `None` inside TLS.
     pub(super) fn into_clear(self) -> Option<(TcpStream, Vec<u8>)> {
         match self {

@@ -120,6 +120,7 @@ fn senders(judged: &[Judged<'_>], sts: &Sts) -> Vec<Fact> {
     let plain = best(judged, |host| Some(host.plain.clone()));
     let with_sts = match sts {
         Sts::None => Cell::from("the domain has no MTA-STS policy: as the plain sender"),
+        Sts::NoDomain => Cell::from("not looked at: policies belong to a domain, and this is a host alone"),
         Sts::Unknown(why) => Cell::from(format!("could not look for the policy: {why}")).judged(Severity::Warning),
         Sts::Broken(_, why) => {
             Cell::from(format!("no usable policy ({why}): as the plain sender")).judged(Severity::Warning)

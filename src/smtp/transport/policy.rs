@@ -11,8 +11,10 @@ use crate::untrusted::lossless;
 /// What a sender finds.
 #[derive(Clone, Debug)]
 pub enum Sts {
-    /// No policy is announced, or the target is a host alone.
+    /// No policy is announced.
     None,
+    /// The target is a host alone: policies belong to domains.
+    NoDomain,
     /// We could not look.
     Unknown(String),
     /// Announced and of no use: the result type of RFC 8460 §4.3.2.2, and why.
@@ -31,7 +33,7 @@ impl Sts {
     pub fn policy(&self) -> Option<&StsPolicy> {
         match self {
             Sts::Policy(policy) => Some(policy),
-            Sts::None | Sts::Unknown(_) | Sts::Broken(..) => None,
+            Sts::None | Sts::NoDomain | Sts::Unknown(_) | Sts::Broken(..) => None,
         }
     }
 
@@ -39,6 +41,7 @@ impl Sts {
     pub fn word(&self) -> &'static str {
         match self {
             Sts::None => "none",
+            Sts::NoDomain => "not-looked",
             Sts::Unknown(_) => "unknown",
             Sts::Broken(..) => "broken",
             Sts::Policy(_) => "policy",
@@ -48,7 +51,7 @@ impl Sts {
     /// What there is to say about the policy itself, in one line; the rest is the domain pane's.
     pub(super) fn finding(&self) -> Option<Finding> {
         match self {
-            Sts::None | Sts::Policy(_) => None,
+            Sts::None | Sts::NoDomain | Sts::Policy(_) => None,
             Sts::Unknown(why) => Some(Finding::warning(
                 "transport.policy-unknown",
                 format!("We could not look for the MTA-STS policy: {why}. Whether a sender has one is not known."),
@@ -66,7 +69,7 @@ impl Sts {
 
 /// Asks for record and policy at once, and reads what a sender reads.
 pub(super) fn ask(domain: Option<&Name>, seen: &Seen<'_>) -> Result<Sts, Wait> {
-    let Some(domain) = domain else { return Ok(Sts::None) };
+    let Some(domain) = domain else { return Ok(Sts::NoDomain) };
     let (Ok(owner), Some(url)) = (domain.below("_mta-sts"), policy_url(&Domain::new(domain.clone()))) else {
         return Ok(Sts::None);
     };

@@ -238,6 +238,12 @@ impl Runtime {
                     engine.cancel(id);
                 }
             }
+            Effect::Say(id, next) => {
+                let heard = self.engine.as_ref().is_some_and(|engine| engine.say(id, next));
+                if !heard {
+                    self.state.shared.warn("nobody listens: the dialogue has ended");
+                }
+            }
             Effect::Switch(upstreams) => match &self.engine {
                 Some(engine) => {
                     engine.switch(upstreams);

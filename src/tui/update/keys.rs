@@ -17,6 +17,8 @@ use crate::tui::widgets::{header, overlay};
 
 /// Fewer keys at once are a person who types ahead, or a key that repeats.
 const BURST: usize = 6;
+/// A written dialogue is at most so long; longer texts are messages.
+const LONGEST_DIALOGUE: usize = 256 * 1024;
 /// A paste of one line up to here goes onto the line; anything longer or with several lines is a message.
 const LINE_MAX: usize = 1000;
 
@@ -107,7 +109,20 @@ pub(super) fn paste(state: &mut State, text: String) -> Vec<Effect> {
     load(state, bytes, "paste".to_owned())
 }
 
+/// A paste or a file that is a written dialogue, and no message, goes to the SMTP pane.
+fn as_dialogue(bytes: &[u8]) -> Option<Arc<str>> {
+    let start = std::str::from_utf8(bytes.get(..bytes.len().min(LONGEST_DIALOGUE))?).ok()?;
+    let first = start.lines().map(str::trim_start).find(|line| !line.is_empty())?;
+    let begins = ["S:", "C:", "220 ", "220-", "<-", "->", "# "].iter().any(|mark| first.starts_with(mark))
+        || first.split('|').nth(1).is_some_and(|who| matches!(who.trim(), "*" | "S" | "C" | "S=" | "C="));
+    (begins && bytes.len() <= LONGEST_DIALOGUE && crate::smtp::import::import(start).is_some())
+        .then(|| Arc::from(start))
+}
+
 pub(super) fn load(state: &mut State, bytes: Arc<[u8]>, source: String) -> Vec<Effect> {
+    if let Some(text) = as_dialogue(&bytes) {
+        return dispatch(state, PaneId::Smtp, &Action::Read(text));
+    }
     state.shared.unsaved = (source == "paste").then_some("the pasted message");
     state.shared.message = Some(bytes.clone());
     dispatch(state, PaneId::Message, &Action::Load(bytes, source))

@@ -8,6 +8,7 @@ use crate::config::Upstream;
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
+use crate::tui::panes::smtp;
 use crate::tui::state::{Purpose, Shared, State};
 use crate::tui::target::{self, Target};
 
@@ -21,6 +22,9 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         }
         KeyCode::Char('c') if ctrl => return quit(state),
         KeyCode::Enter => return submit(state),
+        KeyCode::Tab if line.purpose == Purpose::Say => return complete(&mut state.shared),
+        KeyCode::Up if line.purpose == Purpose::Say => return repeat(&mut state.shared, true),
+        KeyCode::Down if line.purpose == Purpose::Say => return repeat(&mut state.shared, false),
         KeyCode::Up => return recall(&mut state.shared, true),
         KeyCode::Down => return recall(&mut state.shared, false),
         KeyCode::Left if ctrl => InputRequest::GoToPrevWord,
@@ -41,8 +45,50 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     line.error = None;
+    line.completing = None;
     line.input.handle(request);
     Vec::new()
+}
+
+/// What the server offered, by hand: Tab goes through what begins like the line.
+fn complete(shared: &mut Shared) -> Vec<Effect> {
+    let Some(transcript) = smtp::by_hand(shared) else { return Vec::new() };
+    let lines = crate::smtp::typed::next_lines(&transcript, crate::smtp::typed::OUR_NAME);
+    let Some(line) = shared.line.as_mut().filter(|line| !line.hidden) else { return Vec::new() };
+    let shown = line.input.value().to_owned();
+    let typed = line.completing.clone().unwrap_or_else(|| shown.clone());
+    if let Some(next) = crate::smtp::typed::complete(&typed, &shown, &lines) {
+        line.input = tui_input::Input::new(next);
+        line.completing = Some(typed);
+    }
+    Vec::new()
+}
+
+/// Lines that were said before.
+fn repeat(shared: &mut Shared, back: bool) -> Vec<Effect> {
+    let Some(line) = shared.line.as_mut() else { return Vec::new() };
+    let last = shared.said.len().checked_sub(1);
+    line.recall = match (line.recall, back) {
+        (None, true) => last.map(|_| 0),
+        (Some(at), true) => last.map(|last| (at + 1).min(last)),
+        (Some(at), false) => at.checked_sub(1),
+        (None, false) => None,
+    };
+    let text = line.recall.and_then(|at| shared.said.iter().rev().nth(at)).cloned().unwrap_or_default();
+    line.input = tui_input::Input::new(text);
+    Vec::new()
+}
+
+/// Says a line; the line stays open for the next one. What may be a secret is not kept.
+fn say(state: &mut State) -> Vec<Effect> {
+    let Some(line) = state.shared.line.as_mut() else { return Vec::new() };
+    let text = line.input.value().to_owned();
+    let secret = line.hidden || text.get(..5).is_some_and(|head| head.eq_ignore_ascii_case("AUTH "));
+    (line.input, line.recall, line.completing) = (tui_input::Input::default(), None, None);
+    if !secret && !text.is_empty() && state.shared.said.last() != Some(&text) {
+        state.shared.said.push(text.clone());
+    }
+    dispatch(state, PaneId::Smtp, &Action::Answered(Purpose::Say, text))
 }
 
 /// Earlier lines, and what the demo world offers.
@@ -111,6 +157,7 @@ fn submit(state: &mut State) -> Vec<Effect> {
     let text = line.input.value().trim().to_owned();
     match line.purpose.clone() {
         Purpose::Go => go(state, &text),
+        Purpose::Say => say(state),
         Purpose::Servers => servers(state, &text),
         Purpose::File => {
             state.shared.line = None;

@@ -5,6 +5,8 @@ mod keys;
 mod line;
 mod over;
 #[cfg(test)]
+mod smtp_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::job::{JobEvent, JobId};
@@ -87,7 +89,15 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
         && inquiry.is_running()
     {
         let ended = matches!(event, JobEvent::Finished(..));
+        let grown = match &event {
+            JobEvent::Dialogue(_, transcript) => Some(transcript.clone()),
+            _ => None,
+        };
         inquiry.take(event);
+        if let Some(transcript) = grown {
+            by_hand(shared, &transcript);
+            return Vec::new();
+        }
         if ended {
             for (domain, selector) in signed_by(inquiry) {
                 shared.remember_selector(&domain, &selector);
@@ -95,6 +105,17 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// The line of a dialogue by hand: a secret is not shown, and the line closes with the dialogue.
+fn by_hand(shared: &mut Shared, transcript: &crate::check::Transcript) {
+    if let Some(line) = shared.line.as_mut().filter(|line| line.purpose == Purpose::Say) {
+        line.hidden = crate::smtp::typed::awaits_secret(transcript);
+        if transcript.finished {
+            shared.line = None;
+            shared.tell("the dialogue has ended; i begins another");
+        }
+    }
 }
 
 /// Domains and selectors of a message's signatures, by the facts that the contract names.

@@ -42,6 +42,18 @@ pub(super) fn answer_overlay(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             KeyCode::Esc | KeyCode::Char('n') => state.shared.overlay = None,
             _ => {}
         },
+        Some(Overlay::ConfirmSend { effect, .. }) => match key.code {
+            KeyCode::Char('y') => {
+                let effect = (**effect).clone();
+                state.shared.overlay = None;
+                return vec![effect];
+            }
+            KeyCode::Esc | KeyCode::Char('n' | 'q') => {
+                state.shared.overlay = None;
+                state.shared.tell("not sent");
+            }
+            _ => {}
+        },
         Some(Overlay::Unbracketed(text)) => match key.code {
             KeyCode::Enter => {
                 let text = std::mem::take(text);

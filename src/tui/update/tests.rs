@@ -18,7 +18,7 @@ use crate::tui::inquiry::Standing;
 use crate::tui::state::{Overlay, State};
 use crate::tui::theme::{Palette, Theme};
 
-fn fresh() -> State {
+pub(super) fn fresh() -> State {
     let mut state = State::new(Theme { palette: Palette::None, ascii: false }, 100, 30);
     start(&mut state);
     settle(&mut state);
@@ -26,7 +26,7 @@ fn fresh() -> State {
 }
 
 /// Presses keys one by one: `⏎` Enter, `⎋` Esc, `⇥` Tab, arrows; everything else as it stands.
-fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+pub(super) fn press(state: &mut State, keys: &str) -> Vec<Effect> {
     keys.chars()
         .flat_map(|c| {
             let effects = update(state, Event::Key(key(c)));
@@ -51,12 +51,12 @@ fn key(c: char) -> KeyEvent {
     KeyEvent::new(code, KeyModifiers::NONE)
 }
 
-fn tell(state: &mut State, job: u64, event: JobEvent) {
+pub(super) fn tell(state: &mut State, job: u64, event: JobEvent) {
     update(state, Event::Job(JobId(job), event));
     settle(state);
 }
 
-fn started(effects: &[Effect]) -> Vec<(u64, &Job)> {
+pub(super) fn started(effects: &[Effect]) -> Vec<(u64, &Job)> {
     effects
         .iter()
         .filter_map(|effect| match effect {

@@ -128,7 +128,8 @@ impl Viewer {
         self.details(shared.theme, inquiry, parts.details, buffer);
     }
 
-    fn verdict(&self, theme: Theme, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
+    /// The lines above the sections.
+    pub fn verdict(&self, theme: Theme, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
         let so_far = inquiry.is_running();
         if let Stage::Failed(reason) = &inquiry.stage {
             let row = [

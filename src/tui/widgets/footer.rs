@@ -66,6 +66,9 @@ fn keys(state: &State) -> Vec<(String, String)> {
         |pairs: &[(&str, &str)]| pairs.iter().map(|(key, word)| ((*key).to_owned(), (*word).to_owned())).collect();
     if let Some(line) = &state.shared.line {
         return match line.purpose {
+            Purpose::Say => {
+                say(&[("Enter", "say it"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave the line")])
+            }
             Purpose::Go => say(&[("Enter", "go"), ("Up", "earlier"), ("Esc", "close, then letters are commands")]),
             Purpose::Selector
             | Purpose::Servers
@@ -81,6 +84,7 @@ fn keys(state: &State) -> Vec<(String, String)> {
         Some(Overlay::Help(_)) => say(&[("Up Down", "scroll"), ("Esc", "close")]),
         Some(Overlay::Menu(_)) => say(&[("Up Down", "choose"), ("Enter", "take it"), ("Esc", "close")]),
         Some(Overlay::ConfirmQuit(_)) => say(&[("q", "quit and lose it"), ("Esc", "stay")]),
+        Some(Overlay::ConfirmSend { .. }) => say(&[("y", "send it"), ("Esc", "do not")]),
         Some(Overlay::Unbracketed(_)) => say(&[("Enter", "take it as a paste"), ("Esc", "drop it")]),
         None => state
             .panes

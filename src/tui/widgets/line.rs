@@ -31,8 +31,10 @@ fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Op
     if room == 0 {
         return None;
     }
-    let value = visible(line.input.value()).into_owned();
-    let before = columns(&visible(&line.input.value().chars().take(line.input.cursor()).collect::<String>()));
+    let stars = "*".repeat(line.input.value().chars().count());
+    let typed = if line.hidden { stars.as_str() } else { line.input.value() };
+    let value = visible(typed).into_owned();
+    let before = columns(&visible(&typed.chars().take(line.input.cursor()).collect::<String>()));
     let skip = before.saturating_sub(usize::from(room).saturating_sub(1));
     let mut shown = String::new();
     let mut column = 0;

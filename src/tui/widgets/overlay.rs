@@ -23,6 +23,7 @@ pub fn view(state: &State, area: Rect, buffer: &mut Buffer) {
             let text = format!("{what} would be lost. Press q again to quit, Esc to stay.");
             note(state, area, "quit?", &text, buffer);
         }
+        Some(Overlay::ConfirmSend { text, .. }) => note(state, area, "send this message?", text, buffer),
         Some(Overlay::Unbracketed(text)) => {
             let text = format!(
                 "{} arrived faster than a person types, without the marks of a paste, so nothing of it was run as a command. \

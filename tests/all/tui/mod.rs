@@ -270,6 +270,22 @@ fn smtp_full() {
 }
 
 #[test]
+fn smtp_dialogue() {
+    let mut state = smtp(sample::smtp_finished());
+    press(&mut state, "↑↑");
+    shot("smtp_dialogue", state);
+}
+
+#[test]
+fn smtp_by_hand() {
+    let mut state = smtp(sample::smtp_finished());
+    press(&mut state, "i");
+    tell(&mut state, sample::smtp_under_way());
+    press(&mut state, "MAIL FROM:<>");
+    shot("smtp_by_hand", state);
+}
+
+#[test]
 fn smtp_error() {
     shot("smtp_error", smtp(vec![JobEvent::Failed("mail.example.test has no address".into())]));
 }

@@ -315,10 +315,31 @@ pub fn smtp_finished() -> Vec<JobEvent> {
     let mut tls = Section::new("tls", "TLS");
     tls.headline = "expired".into();
     tls.findings.push(Finding::error("smtp.tls.expired", "The certificate expired on 2026-10-25."));
-    let verdict = vec![line("DELIVERED?", "yes by a sender that checks nothing", Severity::Warning, "tls")];
+    let verdict = vec![
+        line(
+            "PLAIN SENDER",
+            "yes, IN CLEAR TEXT, to mail.example.test: STARTTLS is refused with 454",
+            Severity::Error,
+            "transport",
+        ),
+        line("WITH MTA-STS", "NO: mail.example.test: it does not encrypt", Severity::Error, "transport"),
+        line("WITH DANE", "no TLSA records: as the plain sender", Severity::Ok, "transport"),
+    ];
+    let cells =
+        ["10 mail.example.test", "0.3", "1.1", "0.4", "-", "REFUSED 454", "covered", "-", "starttls-not-supported"];
+    let names = ["HOST", "CONNECT", "BANNER", "EHLO", "TLS", "PKIX", "MTA-STS", "DANE", "A SENDER REPORTS"];
+    let mut row = Row { cells: cells.map(Cell::from).to_vec(), section: Some("transport") };
+    row.cells[5] = Cell::from("REFUSED 454").judged(Severity::Error);
+    let summary = Table { columns: names.map(str::to_owned).to_vec(), rows: vec![row] };
+    let held = Lookup {
+        kind: "smtp",
+        via: "tcp 192.0.2.25:25".into(),
+        ..lookup(7, "SMTP", "mail.example.test", Some("answer"), (1.0, 1410.0))
+    };
     vec![
+        JobEvent::Lookup(held),
         JobEvent::Dialogue(LookupId(7), Arc::new(transcript(true))),
-        finished("smtp", "mail.example.test:25", verdict, None, vec![lines.settle(), tls.settle()]),
+        finished("smtp", "mail.example.test:25", verdict, Some(summary), vec![lines.settle(), tls.settle()]),
     ]
 }
 

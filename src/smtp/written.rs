@@ -1,0 +1,131 @@
+//! A dialogue that somebody wrote down or saved: annotated like a live one, with the slips named. Nothing is asked.
+
+use crate::check::{Check, Memo, Seen, Subject, Transcript, Wait};
+use crate::finding::{Finding, Severity};
+use crate::report::{Block, Cell, Row, Section, Table, VerdictLine};
+use crate::smtp::annotate::annotate;
+use crate::smtp::import::{import, slips};
+use crate::smtp::lines::line_of;
+
+/// A dialogue from a text.
+#[derive(Clone, Debug)]
+pub struct Written {
+    text: String,
+    /// The dialogue; times are not known and stand as zero.
+    pub transcript: Transcript,
+    skipped: usize,
+}
+
+impl Written {
+    /// Reads a text; the error says that it is no dialogue.
+    pub fn parse(text: &str) -> Result<Written, String> {
+        match import(text) {
+            Some(imported) => {
+                Ok(Written { text: text.to_owned(), transcript: imported.transcript, skipped: imported.skipped })
+            }
+            None => Err("this text is no SMTP dialogue: its lines should begin with S: and C:, or with reply codes and commands".into()),
+        }
+    }
+}
+
+struct WrittenLines;
+
+/// Every check of a written dialogue.
+pub const ALL: &[&dyn Check<Written>] = &[&WrittenLines];
+
+impl Check<Written> for WrittenLines {
+    fn id(&self) -> &'static str {
+        "transcript"
+    }
+
+    fn title(&self) -> &'static str {
+        "Dialogue"
+    }
+
+    fn about(&self) -> &'static str {
+        "A dialogue from a text, line by line, each explained, with its slips."
+    }
+
+    fn step(&self, written: &Written, _: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
+        let mut section = Section::new(self.id(), self.title());
+        let notes = annotate(&written.transcript, "");
+        let entries = written.transcript.entries.iter().skip(1).zip(notes.into_iter().skip(1));
+        let mut lines = Vec::new();
+        let mut rows = Vec::new();
+        for (entry, note) in entries {
+            let (who, text) = line_of(entry);
+            lines.push(serde_json::json!({ "from": match who.as_bytes().first() {
+                Some(b'C') => "client",
+                Some(b'S') => "server",
+                _ => "note",
+            }, "tls": entry.tls, "text": text, "explain": note.text }));
+            let cells = vec![Cell::from(who), Cell::from(text), Cell::from(note.text).judged(note.severity)];
+            rows.push(Row { cells, section: None });
+        }
+        section.headline = format!("{} lines", rows.len());
+        section.fact("hosts", [serde_json::json!({ "name": null, "address": null, "lines": lines, "stages": {} })]);
+        section.fact("skipped", written.skipped);
+        section.findings = slips(&written.text, &written.transcript);
+        if written.skipped > 0 {
+            let text = format!("{} lines of the text are no part of the dialogue and are left out.", written.skipped);
+            section.findings.push(Finding::info("smtp.lines-skipped", text));
+        }
+        let columns = ["", "the line", "what it means"].map(str::to_owned).to_vec();
+        section.blocks.push(Block::Table(Table { columns, rows }));
+        Ok(section)
+    }
+}
+
+impl Subject for Written {
+    const KIND: &'static str = "smtp";
+
+    fn target(&self) -> String {
+        "a written dialogue".into()
+    }
+
+    fn checks(&self) -> &'static [&'static dyn Check<Written>] {
+        ALL
+    }
+
+    fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
+        let findings = || sections.iter().flat_map(|section| &section.findings);
+        let count = findings().filter(|finding| finding.severity >= Severity::Info).count();
+        let worst = findings().max_by_key(|finding| finding.severity);
+        let mut lines = vec![VerdictLine {
+            question: "IS IT RIGHT?",
+            answer: match count {
+                0 => "yes: nothing in it breaks the rules".into(),
+                1 => "1 slip".into(),
+                n => format!("{n} slips"),
+            },
+            severity: worst.map_or(Severity::Ok, |finding| finding.severity),
+            section: Some("transcript"),
+        }];
+        lines.extend(worst.map(|finding| VerdictLine {
+            question: "LOOK AT THIS",
+            answer: finding.text.clone(),
+            severity: finding.severity,
+            section: Some("transcript"),
+        }));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::world::World;
+
+    #[test]
+    fn the_demo_dialogue_comes_out_annotated_with_its_slips() {
+        let written = Written::parse(include_str!("../../assets/demo/transcript.txt")).unwrap();
+        let settled = World::default().settle(&WrittenLines, &written, time::OffsetDateTime::UNIX_EPOCH);
+        assert_eq!((settled.depth, settled.asked.len()), (0, 0));
+        let ids: Vec<_> = settled.section.findings.iter().map(|finding| finding.id).collect();
+        for id in ["smtp.reply-never-ends", "smtp.wrong-goodbye", "smtp.accepts-other-domain", "smtp.date-without-zone"]
+        {
+            assert!(ids.contains(&id), "{id}: {ids:?}");
+        }
+        assert_eq!(written.verdict(&[settled.section])[0].answer, "4 slips");
+    }
+}

@@ -1,0 +1,430 @@
+//! The SMTP pane: what two mail servers say to each other, as it is said, and what a sender would conclude.
+//!
+//! ```text
+//!  PLAIN SENDER   yes, encrypted, to mail.example          the verdict, so far
+//!  HOST           CONNECT … PKIX   MTA-STS  DANE            the hosts side by side
+//! ------------------------------------------------------
+//!     10 S   220 mail.example ESMTP    ready; names …       the dialogue; wide windows explain beside it
+//! ------------------------------------------------------
+//!  10.2 ms, 3.1 after the line before …                     the chosen line, whole
+//! ```
+//! `v` turns to the report with certificates and findings and back; `i` puts the person's hands on the line.
+
+mod rows;
+mod table;
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Pane, report_enabled};
+use crate::check::Transcript;
+use crate::job::{SmtpPlan, Task};
+use crate::report::{Link, LookupId};
+use crate::smtp::export::{Form, Held, export};
+use crate::smtp::probe::Move;
+use crate::smtp::typed;
+use crate::tui::action::{Action, PaneId};
+use crate::tui::document::Piece;
+use crate::tui::document::wrap::columns;
+use crate::tui::effect::Effect;
+use crate::tui::inquiry::{Inquiry, size};
+use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
+use crate::tui::theme::Look;
+use crate::tui::viewer::{Viewer, pieces, rule};
+use crate::tui::widgets::start;
+use rows::{Place, Rows, host, port};
+
+/// The SMTP pane.
+pub struct SmtpPane {
+    viewer: Viewer,
+    face: Face,
+    rows: Rows,
+    /// The chosen row; `None` follows the newest.
+    cursor: Option<usize>,
+    /// Whether the foot shows the chosen line's bytes.
+    raw: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Face {
+    Dialogue,
+    Report,
+}
+
+/// Where the parts of the dialogue lie.
+struct Parts {
+    verdict: Rect,
+    table: Rect,
+    lines: Rect,
+    foot: Rect,
+}
+
+impl Default for SmtpPane {
+    fn default() -> SmtpPane {
+        SmtpPane {
+            viewer: Viewer::new(PaneId::Smtp),
+            face: Face::Dialogue,
+            rows: Rows::default(),
+            cursor: None,
+            raw: false,
+        }
+    }
+}
+
+impl SmtpPane {
+    fn talk_to(&mut self, target: String, plan: SmtpPlan, fresh: bool, shared: &mut Shared) -> Vec<Effect> {
+        self.begin(Task::Smtp { target, plan }, fresh, shared)
+    }
+
+    fn begin(&mut self, task: Task, fresh: bool, shared: &mut Shared) -> Vec<Effect> {
+        *self = SmtpPane::default();
+        let mut job = shared.job(task);
+        job.fresh = fresh;
+        shared.start(PaneId::Smtp, job).0
+    }
+
+    fn shows_dialogue(&self, shared: &Shared) -> bool {
+        let inquiry = shared.inquiry(PaneId::Smtp);
+        self.face == Face::Dialogue && inquiry.is_some_and(|now| !now.dialogues.is_empty() || now.is_running())
+    }
+
+    fn chosen(&self) -> usize {
+        let last = self.rows.places.len().saturating_sub(1);
+        self.cursor.unwrap_or(last).min(last)
+    }
+
+    fn step(&mut self, by: isize) {
+        let last = self.rows.places.len().saturating_sub(1);
+        let next = self.chosen().saturating_add_signed(by).min(last);
+        self.raw = false;
+        self.cursor = (next < last).then_some(next);
+    }
+
+    /// The dialogue that the cursor stands in, or the only one.
+    fn current(&self, shared: &Shared) -> Option<(LookupId, Arc<Transcript>)> {
+        let inquiry = shared.inquiry(PaneId::Smtp)?;
+        let chosen = self.rows.places.get(self.chosen()).map(|place| place.lookup());
+        let (id, transcript) = match chosen {
+            Some(id) => inquiry.dialogues.get_key_value(&id)?,
+            None => inquiry.dialogues.iter().next_back()?,
+        };
+        Some((*id, transcript.clone()))
+    }
+
+    fn hands_on(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        if open_by_hand(shared).is_some() {
+            ask_for_line(shared);
+            return Vec::new();
+        }
+        let target = match (self.current(shared), shared.inquiry(PaneId::Smtp)) {
+            (Some((id, _)), Some(inquiry)) if !host(inquiry, id).is_empty() => {
+                let host = host(inquiry, id);
+                let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+                format!("{bracketed}:{}", port(inquiry, id))
+            }
+            _ => {
+                shared.tell("nobody to talk to yet: type a domain or host:port first (:)");
+                return Vec::new();
+            }
+        };
+        let effects = self.talk_to(target, SmtpPlan { hands_on: true, ..SmtpPlan::default() }, true, shared);
+        ask_for_line(shared);
+        effects
+    }
+
+    fn said(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        let Some(id) = open_by_hand(shared).map(|inquiry| inquiry.id) else {
+            shared.warn("the dialogue has ended; i begins another");
+            return Vec::new();
+        };
+        self.cursor = None;
+        vec![Effect::Say(id, Move::Send(text.as_bytes().to_vec()))]
+    }
+
+    /// Asks before a message goes out: a screen that says what will happen.
+    fn offer_message(&mut self, shared: &mut Shared) {
+        let (Some(inquiry), Some((lookup, transcript))) = (open_by_hand(shared), self.current(shared)) else {
+            return shared.tell("a message is sent only by hand: i, then MAIL FROM, RCPT TO, DATA");
+        };
+        if !typed::awaits_message(&transcript) {
+            return shared.tell("the server does not wait for a message; say DATA first");
+        }
+        let Some(message) = shared.message.clone() else {
+            return shared.tell("no message in pane 2: paste or open one there first");
+        };
+        let (sender, recipients) = typed::envelope(&transcript);
+        let text = format!(
+            "The message of pane 2 ({}) goes to {} from <{sender}> to {}. It is really sent. y sends it, Esc does not.",
+            size(message.len()),
+            host(inquiry, lookup),
+            recipients.iter().map(|one| format!("<{one}>")).collect::<Vec<_>>().join(", "),
+        );
+        let effect = Effect::Say(inquiry.id, Move::SendThis(message));
+        shared.overlay = Some(Overlay::ConfirmSend { text, effect: Box::new(effect) });
+    }
+
+    fn ask_envelope(&self, shared: &mut Shared) {
+        if shared.inquiry(PaneId::Smtp).is_none() {
+            return shared.tell("nobody to talk to yet: type a domain or host:port first (:)");
+        }
+        let hint = "from@example.org to@example.com …   (<> is the null sender; no message is sent)";
+        shared.ask(Purpose::Envelope, "MAIL FROM and RCPT TO", hint);
+    }
+
+    fn set_envelope(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        let Some(Task::Smtp { target, mut plan }) = shared.inquiry(PaneId::Smtp).map(|now| now.task.clone()) else {
+            return Vec::new();
+        };
+        let bare = |word: &str| word.trim_matches(['<', '>', ',']).to_owned();
+        let mut words = text.split_whitespace();
+        plan.mail_from = words.next().map(bare);
+        plan.rcpt_to = words.map(bare).collect();
+        plan.hands_on = false;
+        self.talk_to(target, plan, true, shared)
+    }
+
+    fn forms(&self, shared: &mut Shared) {
+        let items = [
+            ("the dialogue as text", Form::Text),
+            ("as a Markdown table", Form::Markdown),
+            ("the swaks command that repeats it", Form::Swaks),
+        ];
+        let items = items.map(|(words, form)| (words.to_owned(), Choice::Act(Action::CopyDialogue(form)))).to_vec();
+        shared.overlay = Some(Overlay::Menu(Menu { title: "copy".into(), items, selected: 0 }));
+    }
+
+    fn copy_as(&self, form: Form, shared: &Shared) -> Vec<Effect> {
+        let Some(inquiry) = shared.inquiry(PaneId::Smtp) else { return Vec::new() };
+        let held: Vec<Held<'_>> = inquiry
+            .dialogues
+            .iter()
+            .map(|(id, transcript)| Held { host: host(inquiry, *id), port: port(inquiry, *id), transcript })
+            .collect();
+        let what = match form {
+            Form::Text => "the dialogue",
+            Form::Markdown => "the dialogue as Markdown",
+            Form::Swaks => "the swaks command",
+        };
+        vec![Effect::Copy { what: what.to_owned(), text: export(&held, form) }]
+    }
+
+    fn copy_line(&self, shared: &Shared) -> Vec<Effect> {
+        let Some(Place::Line(id, at)) = self.rows.places.get(self.chosen()).copied() else { return Vec::new() };
+        let entry = shared.inquiry(PaneId::Smtp).and_then(|now| now.dialogues.get(&id)?.entries.get(at).cloned());
+        let Some(entry) = entry else { return Vec::new() };
+        let text = crate::untrusted::visible(&crate::smtp::lines::line_of(&entry).1).into_owned();
+        vec![Effect::Copy { what: "the line".into(), text }]
+    }
+
+    fn parts(&self, inquiry: &Inquiry, area: Rect) -> Parts {
+        let small = area.height < 16;
+        let verdict_rows = match (inquiry.verdict.is_empty(), area.height) {
+            (true, _) => 0,
+            (false, ..10) => 1,
+            (false, _) => 3,
+        };
+        let hosts = inquiry.summary.as_ref().map_or(0, |table| table.rows.len());
+        let table_rows = if small || hosts == 0 { 0 } else { u16::try_from(hosts.min(4) + 1).unwrap_or(5) };
+        let foot_rows = if small { 0 } else { 4 };
+        let verdict = Rect { height: verdict_rows, ..area };
+        let table = Rect { y: verdict.bottom(), height: table_rows, ..area };
+        let top = table.bottom() + u16::from(verdict_rows + table_rows > 0);
+        let foot = Rect { y: area.bottom().saturating_sub(foot_rows), height: foot_rows, ..area };
+        let bottom = foot.y.saturating_sub(u16::from(foot_rows > 0));
+        Parts { verdict, table, lines: Rect { y: top, height: bottom.saturating_sub(top), ..area }, foot }
+    }
+
+    fn dialogue(&self, shared: &Shared, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
+        let parts = self.parts(inquiry, area);
+        match parts.verdict.height {
+            1 => worst(inquiry, shared, parts.verdict, buffer),
+            _ => self.viewer.verdict(shared.theme, inquiry, parts.verdict, buffer),
+        }
+        if let Some(summary) = &inquiry.summary {
+            table::view(summary, shared.theme, parts.table, buffer);
+        }
+        if parts.lines.y > area.y {
+            rule(buffer, shared.theme, area.x, parts.lines.y - 1, area.width);
+        }
+        if self.rows.places.is_empty() {
+            let text = format!(" {} looking for the servers of {}", shared.theme.running_glyph(), inquiry.title);
+            let place = (parts.lines.x, parts.lines.y);
+            pieces(buffer, shared.theme, place, area.width, &[Piece::new(text, Look::Running)]);
+        }
+        let (chosen, rows) = (self.chosen(), usize::from(parts.lines.height));
+        // The chosen row stays in sight, the newest below it where there is room.
+        let top = match self.cursor {
+            None => self.rows.places.len().saturating_sub(rows),
+            Some(_) => chosen.saturating_sub(rows / 2).min(self.rows.places.len().saturating_sub(rows)),
+        };
+        let width = usize::from(area.width).saturating_sub(2);
+        let places = self.rows.places.iter().enumerate().skip(top);
+        for (y, (at, place)) in (parts.lines.top()..parts.lines.bottom()).zip(places) {
+            let mark = if at == chosen { ">" } else { " " };
+            let mut row = vec![Piece::new(format!("{mark} "), Look::Strong)];
+            row.extend(self.rows.row(inquiry, *place, width, shared.theme));
+            pieces(buffer, shared.theme, (area.x, y), area.width, &row);
+            if at == chosen {
+                buffer.set_style(Rect { y, height: 1, ..parts.lines }, shared.theme.cursor());
+            }
+        }
+        if parts.foot.height > 0 {
+            rule(buffer, shared.theme, area.x, parts.foot.y - 1, area.width);
+        }
+        let foot = self.rows.places.get(chosen).map(|place| self.rows.foot(inquiry, *place, width, self.raw));
+        for (y, row) in (parts.foot.top()..parts.foot.bottom()).zip(foot.unwrap_or_default()) {
+            pieces(buffer, shared.theme, (area.x, y), area.width, &row);
+        }
+    }
+
+    fn in_dialogue(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Option<Vec<Effect>> {
+        let page = isize::try_from(area.height / 2).unwrap_or(1);
+        match action {
+            Action::Up => self.step(-1),
+            Action::Down => self.step(1),
+            Action::PageUp => self.step(-page),
+            Action::PageDown | Action::Fold => self.step(page),
+            Action::Top => self.cursor = (self.rows.places.len() > 1).then_some(0),
+            Action::Bottom => self.cursor = None,
+            Action::Wheel(by) => self.step(isize::try_from(*by).unwrap_or(0)),
+            Action::Enter => self.raw = !self.raw,
+            Action::Click(_, row) => {
+                if let Some(inquiry) = shared.inquiry(PaneId::Smtp) {
+                    let lines = self.parts(inquiry, area).lines;
+                    let shown = self.rows.places.len().min(usize::from(lines.height));
+                    let top = self.rows.places.len() - shown;
+                    if self.cursor.is_none() && (lines.top()..lines.bottom()).contains(row) {
+                        self.cursor =
+                            Some((top + usize::from(row - lines.y)).min(self.rows.places.len().saturating_sub(1)));
+                    }
+                }
+            }
+            Action::CopyValue => return Some(self.copy_line(shared)),
+            Action::CopyForms => self.forms(shared),
+            Action::Right => self.face = Face::Report,
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+}
+
+/// Where only one line fits, the worst news has it.
+fn worst(inquiry: &Inquiry, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+    // The first of the worst: the order of the senders is the order of their number.
+    let Some(line) = inquiry.verdict.iter().rev().max_by_key(|line| line.severity) else { return };
+    let row = [
+        Piece::new(format!(" {} ", shared.theme.severity_glyph(line.severity)), line.severity.into()),
+        Piece::new(&line.answer, line.severity.into()),
+    ];
+    pieces(buffer, shared.theme, (area.x, area.y), area.width, &row);
+}
+
+/// The job whose dialogue the person holds, while it runs.
+fn open_by_hand(shared: &Shared) -> Option<&Inquiry> {
+    let inquiry = shared.inquiry(PaneId::Smtp)?;
+    let by_hand = matches!(&inquiry.task, Task::Smtp { plan, .. } if plan.hands_on);
+    (by_hand && inquiry.is_running()).then_some(inquiry)
+}
+
+fn ask_for_line(shared: &mut Shared) {
+    shared.ask(Purpose::Say, "C", "a line of SMTP; Tab completes, Up repeats, Esc leaves the line");
+}
+
+impl Pane for SmtpPane {
+    fn id(&self) -> PaneId {
+        PaneId::Smtp
+    }
+
+    fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Vec<Effect> {
+        match action {
+            Action::Follow(Link::Smtp(target)) => {
+                return self.talk_to(target.clone(), SmtpPlan::default(), false, shared);
+            }
+            Action::Read(text) => return self.begin(Task::Dialogue { text: text.clone() }, false, shared),
+            Action::AskAgain => match shared.inquiry(PaneId::Smtp).map(|now| now.task.clone()) {
+                Some(task @ Task::Smtp { .. }) => return self.begin(task, true, shared),
+                _ => shared.tell("nobody to talk to again: type host:port first (:)"),
+            },
+            Action::HandsOn => return self.hands_on(shared),
+            Action::SendMessage => self.offer_message(shared),
+            Action::Envelope => self.ask_envelope(shared),
+            Action::Answered(Purpose::Say, text) => return self.said(text, shared),
+            Action::Answered(Purpose::Envelope, text) => return self.set_envelope(text, shared),
+            Action::CopyDialogue(form) => return self.copy_as(*form, shared),
+            Action::CycleSource => {
+                self.face = if self.face == Face::Dialogue { Face::Report } else { Face::Dialogue };
+            }
+            Action::Certificates => {
+                self.face = Face::Report;
+                return self.viewer.update(&Action::Follow(Link::Section("tls")), shared, area).unwrap_or_default();
+            }
+            Action::Back if self.face == Face::Report && !self.viewer.is_deep() => self.face = Face::Dialogue,
+            other => {
+                if self.shows_dialogue(shared)
+                    && let Some(effects) = self.in_dialogue(other, shared, area)
+                {
+                    return effects;
+                }
+                return self.viewer.update(other, shared, area).unwrap_or_default();
+            }
+        }
+        Vec::new()
+    }
+
+    fn sync(&mut self, shared: &Shared, area: Rect) {
+        if let Some(inquiry) = shared.inquiry(PaneId::Smtp) {
+            self.rows.sync(inquiry);
+        }
+        self.viewer.sync(shared, area);
+    }
+
+    fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+        let Some(inquiry) = shared.inquiry(PaneId::Smtp) else { return start::smtp(shared, area, buffer) };
+        if self.shows_dialogue(shared) {
+            self.dialogue(shared, inquiry, area, buffer);
+        } else {
+            self.viewer.view(shared, area, buffer);
+        }
+    }
+
+    fn enabled(&self, action: &Action, shared: &Shared) -> bool {
+        let here = shared.inquiry(PaneId::Smtp).is_some();
+        match action {
+            Action::HistoryBack | Action::HistoryForward => false,
+            Action::CycleSource | Action::HandsOn | Action::Envelope | Action::Certificates => here,
+            Action::SendMessage => open_by_hand(shared).is_some(),
+            other => report_enabled(other, PaneId::Smtp, shared),
+        }
+    }
+
+    fn hint(&self, shared: &Shared) -> Option<String> {
+        if !self.shows_dialogue(shared) {
+            return self.viewer.hint(shared);
+        }
+        let by_hand = open_by_hand(shared).is_some();
+        let waits = self.current(shared).is_some_and(|(_, transcript)| typed::awaits_message(&transcript));
+        match (by_hand, waits) {
+            (true, true) => Some(
+                "the server waits for the message: i types it (a single dot ends it), m sends the one of pane 2".into(),
+            ),
+            (true, false) => Some("your hands are on this dialogue: i opens the line".into()),
+            (false, _) => None,
+        }
+    }
+
+    fn single_link(&self) -> Option<Link> {
+        if self.face == Face::Report { self.viewer.single_link() } else { None }
+    }
+}
+
+/// What Tab and the line itself need of the dialogue that the person holds.
+pub fn by_hand(shared: &Shared) -> Option<Arc<Transcript>> {
+    open_by_hand(shared)?.dialogues.values().next_back().cloned()
+}
+
+/// How wide a table's column must be for all of its cells.
+fn widest<'a>(cells: impl Iterator<Item = &'a str>) -> usize {
+    cells.map(columns).max().unwrap_or(0)
+}

@@ -1,0 +1,199 @@
+//! The dialogue as rows: a heading and the lines of each host, every line with what it means, laid out once when a
+//! transcript has grown. Wide windows have the explanation beside the line; in all of them the chosen line stands whole,
+//! explained, at the foot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::check::{Transcript, TranscriptEvent};
+use crate::report::LookupId;
+use crate::smtp::annotate::{Note, annotate};
+use crate::smtp::lines::line_of;
+use crate::tui::document::Piece;
+use crate::tui::document::wrap::{columns, cut, fit, wrap};
+use crate::tui::inquiry::Inquiry;
+use crate::tui::theme::{Look, Theme};
+use crate::untrusted::visible;
+
+/// From this width on, explanations stand beside the lines.
+const WIDE: usize = 96;
+/// The columns before the words: time, who.
+const MARGIN: usize = 14;
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The heading of a dialogue.
+    Host(LookupId),
+    /// An entry of one.
+    Line(LookupId, usize),
+}
+
+impl Place {
+    pub(super) fn lookup(self) -> LookupId {
+        match self {
+            Place::Host(id) | Place::Line(id, _) => id,
+        }
+    }
+}
+
+/// All rows, and what each line means.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) places: Vec<Place>,
+    notes: HashMap<LookupId, (usize, Vec<Note>)>,
+    job: Option<u64>,
+}
+
+impl Rows {
+    /// Lays out what has grown since.
+    pub(super) fn sync(&mut self, inquiry: &Inquiry) {
+        if self.job != Some(inquiry.id.0) {
+            *self = Rows { job: Some(inquiry.id.0), ..Rows::default() };
+        }
+        let mut grown = false;
+        for (id, transcript) in &inquiry.dialogues {
+            let known = self.notes.get(id).map(|(count, _)| *count);
+            if known != Some(transcript.entries.len()) {
+                self.notes.insert(*id, (transcript.entries.len(), annotate(transcript, host(inquiry, *id))));
+                grown = true;
+            }
+        }
+        if grown {
+            let lines = |(id, transcript): (&LookupId, &Arc<Transcript>)| {
+                let id = *id;
+                std::iter::once(Place::Host(id)).chain((0..transcript.entries.len()).map(move |at| Place::Line(id, at)))
+            };
+            self.places = inquiry.dialogues.iter().flat_map(lines).collect();
+        }
+    }
+
+    fn note(&self, id: LookupId, at: usize) -> Option<&Note> {
+        self.notes.get(&id)?.1.get(at)
+    }
+
+    /// One row for a window of `width` columns.
+    pub(super) fn row(&self, inquiry: &Inquiry, place: Place, width: usize, theme: Theme) -> Vec<Piece> {
+        let (id, at) = match place {
+            Place::Host(id) => return heading(inquiry, id, theme),
+            Place::Line(id, at) => (id, at),
+        };
+        let Some(transcript) = inquiry.dialogues.get(&id) else { return Vec::new() };
+        let Some(entry) = transcript.entries.get(at) else { return Vec::new() };
+        let (who, text) = line_of(entry);
+        let text = visible(&text).into_owned();
+        let slow = gap(transcript, at) >= Duration::from_secs(1);
+        let mut row = vec![
+            Piece::new(format!("{:>7.0} ", entry.at.as_secs_f64() * 1000.0), if slow { Look::Warn } else { Look::Dim }),
+            Piece::new(format!("{who:<4}  "), who_look(who)),
+        ];
+        let look = words_look(&entry.event);
+        let note = self.note(id, at);
+        if width < WIDE {
+            let mark = note.map_or("", |note| {
+                if note.severity > crate::finding::Severity::Info { theme.severity_glyph(note.severity) } else { "" }
+            });
+            let room = width.saturating_sub(MARGIN + columns(mark) + 1);
+            row.push(Piece::new(fit(&cut(&text, room), room), look));
+            row.push(Piece::new(mark, note.map_or(Look::Dim, |note| note.severity.into())));
+            return row;
+        }
+        let left = ((width - MARGIN) * 9 / 20).max(36);
+        row.push(Piece::new(fit(&cut(&text, left.saturating_sub(2)), left), look));
+        if let Some(note) = note {
+            let look = if note.severity > crate::finding::Severity::Info { note.severity.into() } else { Look::Dim };
+            row.push(Piece::new(cut(&visible(&note.text), width - MARGIN - left), look));
+        }
+        row
+    }
+
+    /// The chosen line whole: where and when, its words, what it means; with `raw`, its bytes.
+    pub(super) fn foot(&self, inquiry: &Inquiry, place: Place, width: usize, raw: bool) -> Vec<Vec<Piece>> {
+        let Place::Line(id, at) = place else {
+            return wrap(vec![Piece::new(" one dialogue; its lines are below", Look::Dim)], width, 1);
+        };
+        let Some(transcript) = inquiry.dialogues.get(&id) else { return Vec::new() };
+        let Some(entry) = transcript.entries.get(at) else { return Vec::new() };
+        let (_, text) = line_of(entry);
+        let since = gap(transcript, at).as_secs_f64() * 1000.0;
+        let channel = if entry.tls { "inside TLS" } else { "in the clear" };
+        let when =
+            format!(" {:.1} ms, {since:.1} after the line before, {channel}   ", entry.at.as_secs_f64() * 1000.0);
+        let mut rows = Vec::new();
+        let bytes = match &entry.event {
+            TranscriptEvent::Sent { line, .. }
+            | TranscriptEvent::Received { line, .. }
+            | TranscriptEvent::EarlyTalk(line) => Some(line),
+            _ => None,
+        };
+        match bytes.filter(|_| raw) {
+            Some(bytes) => {
+                let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                rows.extend(wrap(vec![Piece::new(when, Look::Dim), Piece::new(hex.join(" "), Look::Plain)], width, 1));
+            }
+            None => {
+                let words = Piece::new(visible(&text), Look::Strong);
+                rows.extend(wrap(vec![Piece::new(when, Look::Dim), words], width, 1));
+            }
+        }
+        if let Some(note) = self.note(id, at).filter(|note| !note.text.is_empty()) {
+            let look = if note.severity > crate::finding::Severity::Info { note.severity.into() } else { Look::Plain };
+            let text = Piece::new(format!(" {}", visible(&note.text)), look);
+            rows.extend(wrap(vec![text], width, 1));
+        }
+        rows
+    }
+}
+
+/// The host of a dialogue, by its lookup.
+pub(super) fn host(inquiry: &Inquiry, id: LookupId) -> &str {
+    inquiry.lookups.get(&id).map_or(inquiry.title.as_str(), |lookup| lookup.name.as_str())
+}
+
+/// The port of a dialogue: the end of where it connected.
+pub(super) fn port(inquiry: &Inquiry, id: LookupId) -> u16 {
+    let via = inquiry.lookups.get(&id).map_or("", |lookup| lookup.via.as_str());
+    via.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(25)
+}
+
+fn heading(inquiry: &Inquiry, id: LookupId, theme: Theme) -> Vec<Piece> {
+    let talking = inquiry.dialogues.get(&id).is_some_and(|transcript| !transcript.finished);
+    let via = inquiry.lookups.get(&id).map_or("", |lookup| lookup.via.as_str());
+    let stage = if talking { format!("  {} talking", theme.running_glyph()) } else { String::new() };
+    vec![
+        Piece::new(format!(" {}", host(inquiry, id)), Look::Heading),
+        Piece::new(format!("  {via}  lookup #{}", id.0), Look::Dim),
+        Piece::new(stage, Look::Running),
+    ]
+}
+
+fn gap(transcript: &Transcript, at: usize) -> Duration {
+    let time = |at: usize| transcript.entries.get(at).map_or(Duration::ZERO, |entry| entry.at);
+    let before = at.checked_sub(1).map_or(Duration::ZERO, time);
+    time(at).saturating_sub(before)
+}
+
+fn who_look(who: &str) -> Look {
+    match who.as_bytes().first() {
+        Some(b'C') => Look::Note,
+        Some(b'S') => Look::Strong,
+        _ => Look::Dim,
+    }
+}
+
+fn words_look(event: &TranscriptEvent) -> Look {
+    match event {
+        TranscriptEvent::Received { line, .. } => match line.first() {
+            Some(b'4') => Look::Warn,
+            Some(b'5') => Look::Error,
+            _ => Look::Strong,
+        },
+        TranscriptEvent::TlsStarted(session) if session.pkix.is_err() => Look::Warn,
+        TranscriptEvent::TlsStarted(_) => Look::Ok,
+        TranscriptEvent::NotConnected(..) | TranscriptEvent::TlsFailed(_) => Look::Error,
+        TranscriptEvent::Silence(_) | TranscriptEvent::EarlyTalk(_) | TranscriptEvent::GaveUp(_) => Look::Warn,
+        TranscriptEvent::Sent { .. } | TranscriptEvent::SentMessage { .. } => Look::Plain,
+        TranscriptEvent::Connected { .. } | TranscriptEvent::Closed { .. } => Look::Dim,
+    }
+}

@@ -1,0 +1,179 @@
+//! Hands on an SMTP dialogue: keys in, effects and state out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::check::{LineEnding, Transcript, TranscriptEntry, TranscriptEvent};
+use crate::job::{JobEvent, SmtpPlan, Task};
+use crate::report::{Lookup, LookupId};
+use crate::smtp::probe::Move;
+use crate::tui::action::PaneId;
+use crate::tui::effect::Effect;
+use crate::tui::event::Event;
+use crate::tui::state::{Overlay, State};
+use crate::tui::update::tests::{fresh, press, started, tell};
+use crate::tui::update::update;
+
+fn lookup(id: u32) -> Lookup {
+    Lookup {
+        id: LookupId(id),
+        kind: "smtp",
+        name: "mail.example".into(),
+        rr_type: "SMTP".into(),
+        via: "tcp 192.0.2.25:587".into(),
+        outcome: None,
+        detail: None,
+        start_ms: 0.0,
+        elapsed_ms: 0.0,
+        cached: false,
+        joined: false,
+        ttl: None,
+        dnssec: "unknown",
+        asked_by: vec!["transcript"],
+    }
+}
+
+/// A dialogue of `C:` and `S:` lines.
+fn dialogue(lines: &str, finished: bool) -> JobEvent {
+    let mut entries = vec![TranscriptEntry {
+        at: Duration::ZERO,
+        tls: false,
+        event: TranscriptEvent::Connected { local: None, peer: None },
+    }];
+    for line in lines.lines() {
+        let bytes = line[2..].trim_start().as_bytes().to_vec();
+        let event = match line.starts_with('C') {
+            true => TranscriptEvent::Sent { line: bytes, masked: false },
+            false => TranscriptEvent::Received { line: bytes, ending: LineEnding::CrLf },
+        };
+        entries.push(TranscriptEntry { at: Duration::from_millis(1), tls: false, event });
+    }
+    JobEvent::Dialogue(LookupId(1), Arc::new(Transcript { entries, finished }))
+}
+
+const GREETED: &str = "S: 220 hi\nC: EHLO me\nS: 250-mail.example\nS: 250 AUTH PLAIN";
+
+/// The SMTP pane with a dialogue by hand, job 2, that has come to `lines`.
+fn by_hand(lines: &str) -> State {
+    let mut state = fresh();
+    press(&mut state, "⎋3:mail.example:587⏎");
+    tell(&mut state, 1, JobEvent::Lookup(lookup(1)));
+    tell(&mut state, 1, dialogue("S: 220 hi", false));
+    let effects = press(&mut state, "i");
+    let jobs = started(&effects);
+    let [(2, job)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let expected = SmtpPlan { hands_on: true, ..SmtpPlan::default() };
+    assert!(matches!(&job.task, Task::Smtp { target, plan } if target == "mail.example:587" && *plan == expected));
+    tell(&mut state, 2, JobEvent::Lookup(lookup(1)));
+    tell(&mut state, 2, dialogue(lines, false));
+    state
+}
+
+fn said(effects: &[Effect]) -> Vec<String> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Say(id, Move::Send(line)) => Some(format!("{} {}", id.0, String::from_utf8_lossy(line))),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn typed_lines_are_said_and_the_line_stays_open() {
+    let mut state = by_hand("S: 220 hi");
+    assert_eq!(said(&press(&mut state, "NOOP⏎QUIT⏎")), ["2 NOOP", "2 QUIT"]);
+    assert!(state.shared.line.is_some());
+    assert_eq!(said(&press(&mut state, "↑↑⏎")), ["2 NOOP"], "Up goes through what was said");
+}
+
+#[test]
+fn tab_completes_what_the_server_offered() {
+    let mut state = by_hand(GREETED);
+    assert_eq!(said(&press(&mut state, "au⇥⏎")), ["2 AUTH PLAIN"]);
+    assert_eq!(said(&press(&mut state, "r⇥⏎")), ["2 RSET"]);
+}
+
+#[test]
+fn a_password_is_neither_shown_nor_remembered() {
+    let mut state = by_hand(&format!("{GREETED}\nC: AUTH PLAIN\nS: 334 "));
+    assert!(state.shared.line.as_ref().unwrap().hidden);
+    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
+    press(&mut state, "AGEAYg==");
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    crate::tui::view::draw(&state, area, &mut buffer);
+    let screen: String = buffer.content().iter().map(|cell| cell.symbol()).collect();
+    assert!(!screen.contains("AGEAYg"), "{screen}");
+    assert_eq!(said(&press(&mut state, "⏎")), ["2 AGEAYg=="]);
+    press(&mut state, "AUTH PLAIN AGEAYg==⏎");
+    assert!(!state.shared.said.iter().any(|line| line.contains("AGEAYg")));
+}
+
+#[test]
+fn the_line_closes_with_the_dialogue() {
+    let mut state = by_hand(GREETED);
+    tell(&mut state, 2, dialogue(&format!("{GREETED}\nC: QUIT\nS: 221 bye"), true));
+    assert!(state.shared.line.is_none());
+    assert!(state.shared.notice.as_ref().unwrap().text.contains("ended"));
+}
+
+#[test]
+fn a_message_goes_out_only_after_a_screen_that_says_what_will_happen() {
+    let data = format!("{GREETED}\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: DATA\nS: 354 go");
+    let mut state = by_hand(&data);
+    state.shared.message = Some(Arc::from(b"Subject: x\r\n\r\nhi\r\n".as_slice()));
+    assert!(press(&mut state, "⎋m").is_empty());
+    let Some(Overlay::ConfirmSend { text, .. }) = &state.shared.overlay else { panic!() };
+    assert!(text.contains("from <a@b> to <c@d>") && text.contains("really sent"), "{text}");
+    assert!(press(&mut state, "⎋").is_empty(), "Esc sends nothing");
+    let effects = press(&mut state, "my");
+    assert!(matches!(effects.as_slice(), [Effect::Say(_, Move::SendThis(_))]), "{effects:?}");
+    let mut early = by_hand(GREETED);
+    early.shared.message = Some(Arc::from(b"x".as_slice()));
+    press(&mut early, "⎋m");
+    assert!(early.shared.overlay.is_none(), "no message before DATA");
+}
+
+#[test]
+fn an_envelope_is_tried_without_a_message() {
+    let mut state = fresh();
+    press(&mut state, "⎋3:example.com⏎");
+    let effects = press(&mut state, "ea@b.example <c@d.example>⏎");
+    let jobs = started(&effects);
+    let [(_, job)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let Task::Smtp { plan, .. } = &job.task else { panic!() };
+    assert_eq!(
+        (plan.mail_from.as_deref(), plan.rcpt_to.as_slice()),
+        (Some("a@b.example"), &["c@d.example".to_owned()][..])
+    );
+    assert!(plan.data.is_none());
+}
+
+#[test]
+fn a_pasted_dialogue_opens_in_the_smtp_pane_and_a_message_does_not() {
+    let mut state = fresh();
+    let text = "S: 220 mail.example ESMTP\nC: EHLO me\nS: 250 mail.example\nC: QUIT\nS: 221 bye\n";
+    let effects = update(&mut state, Event::Paste(text.into()));
+    assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Dialogue { .. })));
+    assert_eq!(state.active, PaneId::Smtp);
+    let effects = update(&mut state, Event::Paste("From: a@b\nSubject: S: 220\n\nS: 220 hi\nC: EHLO\n".into()));
+    assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Message { .. })));
+}
+
+#[test]
+fn every_form_of_the_dialogue_can_be_copied() {
+    let mut state = by_hand(GREETED);
+    press(&mut state, "⎋");
+    for (keys, expected) in
+        [("Y⏎", "EHLO me"), ("Y↓⏎", "| what it means |"), ("Y↓↓⏎", "swaks --server mail.example --port 587")]
+    {
+        let effects = press(&mut state, keys);
+        let copied = effects.iter().find_map(|effect| match effect {
+            Effect::Copy { text, .. } => Some(text.clone()),
+            _ => None,
+        });
+        assert!(copied.unwrap_or_default().contains(expected), "{keys}");
+    }
+    let effects = press(&mut state, "y");
+    assert!(matches!(effects.as_slice(), [Effect::Copy { text, .. }] if text == "250 AUTH PLAIN"), "{effects:?}");
+}

@@ -91,6 +91,8 @@ pub enum Action {
     AskAgain,
     /// Ask other name servers.
     Servers,
+    /// Type the name servers to ask.
+    TypeServers,
     /// Try a selector.
     Selector,
     /// Stop the job.

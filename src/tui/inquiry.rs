@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::check::{Check, Transcript};
 use crate::job::{JobEvent, JobId, Task};
 use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
+use crate::tui::compare::{Compared, compare};
 use crate::tui::theme::{Look, Theme};
 use crate::{message, records, smtp};
 
@@ -35,8 +36,12 @@ pub struct Inquiry {
     pub version: u64,
     order: Vec<Expected>,
     arrived: HashMap<&'static str, Arc<Section>>,
-    /// What was there before everything was asked again: it stays in sight until its new answer comes.
-    before: Option<Arc<Report>>,
+    /// Whom it was asked of, in words.
+    pub asked: String,
+    /// How this look differs from the one before, when others were asked.
+    pub compared: Option<Compared>,
+    /// What was there before everything was asked again, and of whom: it stays in sight until its new answer comes.
+    before: Option<(Arc<Report>, String)>,
     versions: HashMap<&'static str, u64>,
 }
 
@@ -109,6 +114,8 @@ impl Inquiry {
             version: 0,
             order,
             arrived: HashMap::new(),
+            asked: String::new(),
+            compared: None,
             before: None,
             versions: HashMap::new(),
         }
@@ -147,7 +154,11 @@ impl Inquiry {
             }
         }
         self.arrived.clear();
-        self.before = None;
+        if let Some((before, asked)) = self.before.take()
+            && asked != self.asked
+        {
+            self.compared = Some(compare((&before, &asked), (&report, &self.asked)));
+        }
         self.verdict.clone_from(&report.verdict);
         self.summary.clone_from(&report.summary);
         self.lookups = report.lookups.iter().map(|lookup| (lookup.id, lookup.clone())).collect();
@@ -170,26 +181,32 @@ impl Inquiry {
         if let Stage::Finished(report) = &self.stage {
             return report.sections.iter().find(|section| section.id == id);
         }
-        let before = || self.before.as_ref()?.sections.iter().find(|section| section.id == id);
+        let before = || self.before.as_ref()?.0.sections.iter().find(|section| section.id == id);
         self.arrived.get(id).map(Arc::as_ref).or_else(before)
     }
 
     /// Keeps what an earlier look at the same thing showed in sight until the new answers are there.
     pub fn follows(&mut self, before: &Inquiry) {
-        let Some(report) = before.report().or(before.before.as_ref()).filter(|_| before.title == self.title) else {
+        if before.title != self.title {
             return;
+        }
+        let shown = match (before.report(), &before.before) {
+            (Some(report), _) => (report.clone(), before.asked.clone()),
+            (None, Some(earlier)) => earlier.clone(),
+            (None, None) => return,
         };
+        let report = &shown.0;
         self.verdict.clone_from(&report.verdict);
         self.summary.clone_from(&report.summary);
         for section in &report.sections {
             self.expect(section.id, section.title);
         }
-        self.before = Some(report.clone());
+        self.before = Some(shown);
     }
 
     /// When what is in sight was looked at, while it is looked at again.
     pub fn shown_since(&self) -> Option<time::OffsetDateTime> {
-        self.before.as_ref().map(|report| report.at)
+        self.before.as_ref().map(|(report, _)| report.at)
     }
 
     /// The sections that are there, in order.

@@ -2,6 +2,7 @@
 //! effects. Only [`runtime`] names the engine, the clipboard and the terminal; nothing here reads a clock or waits.
 
 pub mod action;
+pub mod compare;
 pub mod document;
 pub mod effect;
 pub mod event;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tui_input::Input;
 
+use crate::config::Upstream;
 use crate::job::{Job, JobId, Task};
 use crate::name::Name;
 use crate::tui::action::{Action, PaneId};
@@ -162,6 +163,8 @@ pub struct Menu {
 pub enum Choice {
     /// An action of the pane.
     Act(Action),
+    /// Asks these name servers from now on; none: those it started with. The words say who they are.
+    Switch(Vec<Upstream>, String),
     /// Copies a text.
     Copy(crate::tui::viewer::Wanted),
 }
@@ -230,6 +233,7 @@ impl Shared {
         self.next_job += 1;
         let mut inquiry = Inquiry::new(id, job.task.clone(), &job.only);
         inquiry.offline = job.offline;
+        inquiry.asked.clone_from(&self.resolver);
         let before = self.place(pane, Some(inquiry));
         let mut effects = Vec::new();
         if let Some(before) = before.as_ref().filter(|before| before.is_running()) {

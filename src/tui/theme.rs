@@ -74,6 +74,8 @@ pub enum Palette {
     /// The terminal's own sixteen.
     #[default]
     Sixteen,
+    /// The same on light ground, where yellow cannot be read.
+    SixteenOnLight,
     /// 24-bit colours that can be read on dark and on light ground.
     True,
 }
@@ -96,6 +98,8 @@ impl Theme {
             Palette::None
         } else if set("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit") {
             Palette::True
+        } else if set("COLORFGBG").is_some_and(|value| value.ends_with(";15") || value.ends_with(";7")) {
+            Palette::SixteenOnLight
         } else {
             Palette::Sixteen
         };
@@ -109,10 +113,11 @@ impl Theme {
         Theme { palette, ascii: !utf8 || term == "dumb" }
     }
 
-    /// The theme that a person named: `mono`, `sixteen` or `true`; another name changes nothing.
+    /// The theme that a person named: `mono`, `sixteen`, `light` or `true`; another name changes nothing.
     pub fn named(self, name: &str) -> Theme {
         match name {
             "mono" | "none" => Theme { palette: Palette::None, ..self },
+            "light" => Theme { palette: Palette::SixteenOnLight, ..self },
             "sixteen" | "16" => Theme { palette: Palette::Sixteen, ..self },
             "true" | "truecolor" => Theme { palette: Palette::True, ..self },
             _ => self,
@@ -132,7 +137,8 @@ impl Theme {
         };
         match self.palette {
             Palette::None => attribute,
-            Palette::Sixteen => match sixteen(look) {
+            Palette::Sixteen | Palette::SixteenOnLight => match sixteen(look) {
+                Some(Color::Yellow) if self.palette == Palette::SixteenOnLight => attribute.fg(Color::Magenta),
                 Some(color) => attribute.fg(color),
                 None => attribute,
             },
@@ -230,6 +236,7 @@ mod tests {
             Palette::Sixteen,
             "an empty NO_COLOR is unset"
         );
+        assert_eq!(theme(&[("TERM", "xterm"), ("COLORFGBG", "0;15")]).palette, Palette::SixteenOnLight);
         assert_eq!(theme(&[("TERM", "dumb")]), Theme { palette: Palette::None, ascii: true });
         assert!(theme(&[("TERM", "xterm"), ("LANG", "de_DE.ISO-8859-1")]).ascii);
         assert!(!theme(&[("TERM", "xterm"), ("LANG", "de_DE.ISO-8859-1"), ("LC_ALL", "C.UTF-8")]).ascii);

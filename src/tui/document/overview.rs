@@ -1,9 +1,11 @@
 //! The first page of a report: what to do first, over all sections, worst first; then the table; then what to publish, in
 //! order.
 
+use super::blocks::duration;
 use super::{Builder, Document, Layout, Piece, Target};
 use crate::finding::{Severity, Suggestion, SuggestionKind};
 use crate::report::{Link, Section, Table, VerdictLine};
+use crate::tui::compare::Compared;
 use crate::tui::theme::Look;
 
 /// Lays the overview out, from the sections that are there; what stands where nothing is wrong depends on how far the job
@@ -13,6 +15,7 @@ pub fn overview<'a>(
     verdict: &[VerdictLine],
     summary: Option<&Table>,
     (title, nothing): (&str, &str),
+    compared: Option<&Compared>,
     layout: &Layout<'_>,
 ) -> Document {
     let mut out = Builder::new(layout);
@@ -20,6 +23,9 @@ pub fn overview<'a>(
     if let Some(table) = summary {
         out.blank();
         out.table(table);
+    }
+    if let Some(compared) = compared {
+        out.compared(compared);
     }
     out.worst_first(sections.clone(), nothing);
     out.steps(sections);
@@ -88,6 +94,35 @@ impl Builder<'_> {
         }
         if all.is_empty() {
             self.flow(vec![Piece::new("  ", Look::Plain), Piece::new(nothing, Look::Plain)], 2);
+        }
+    }
+
+    fn compared(&mut self, compared: &Compared) {
+        self.heading("compared", &format!("{} before, {} now", compared.before, compared.now));
+        let says = |one: &Option<(String, Option<u32>)>| match one {
+            None => "nothing".to_owned(),
+            Some((text, ttl)) => format!("{text}   TTL {}", ttl.map_or_else(|| "unknown".to_owned(), duration)),
+        };
+        for one in &compared.differences {
+            self.begin(Target::Line {
+                text: format!("{}: {} / {}", one.record, says(&one.before), says(&one.now)),
+                links: vec![(one.title.to_owned(), Link::Section(one.section))],
+            });
+            self.flow(vec![Piece::new(format!("  {}", one.record), Look::Strong)], 4);
+            self.flow(vec![Piece::new("  before ", Look::Dim), Piece::new(says(&one.before), Look::Removed)], 9);
+            self.flow(vec![Piece::new("  now    ", Look::Dim), Piece::new(says(&one.now), Look::Added)], 9);
+            self.end();
+        }
+        let same = match (compared.same, compared.differences.is_empty()) {
+            (count, true) => format!("  No difference: {count} records are the same."),
+            (count, false) => {
+                format!("  {count} records are the same. What was before may be kept until its TTL runs out.")
+            }
+        };
+        self.flow(vec![Piece::new(same, Look::Plain)], 2);
+        if !compared.unseen.is_empty() {
+            let text = format!("  Not compared, one side could not be looked at: {}", compared.unseen.join(", "));
+            self.flow(vec![Piece::new(text, Look::Unknown)], 2);
         }
     }
 

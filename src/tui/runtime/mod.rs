@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::config::Settings;
+use crate::config::{Settings, Upstream};
 use crate::engine::{Engine, Outbox};
 use crate::job::{Job, JobId};
 use crate::tui::effect::Effect;
@@ -46,6 +46,8 @@ struct Runtime {
     outbox: Arc<Outbox>,
     /// Jobs and name servers that were asked for before the engine stood.
     waiting: Vec<Effect>,
+    /// Whom the engine asked first.
+    first_upstreams: Vec<Upstream>,
     /// What effects bring back; 64 are more than a person can start at once.
     outcomes: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     clipboard: Clipboard,
@@ -56,7 +58,7 @@ struct Runtime {
 }
 
 /// What came out of the preparation.
-type Prepared = Result<(Engine, Box<dyn std::any::Any + Send>), String>;
+type Prepared = Result<(Engine, Vec<Upstream>, Box<dyn std::any::Any + Send>), String>;
 
 impl Runtime {
     fn new(options: Options, screen: &Screen) -> Runtime {
@@ -70,6 +72,7 @@ impl Runtime {
             engine: None,
             outbox: Arc::default(),
             waiting: Vec::new(),
+            first_upstreams: Vec::new(),
             outcomes: mpsc::channel(64),
             clipboard: Clipboard::default(),
             prepare: Some(options.prepare),
@@ -93,7 +96,10 @@ impl Runtime {
         if let Some(prepare) = self.prepare.take() {
             tokio::spawn(async move {
                 let made = match prepare.await {
-                    Ok(prepared) => engine(prepared.settings).map(|engine| (engine, prepared.keep)),
+                    Ok(prepared) => {
+                        let upstreams = prepared.settings.upstreams.clone();
+                        engine(prepared.settings).map(|engine| (engine, upstreams, prepared.keep))
+                    }
                     Err(why) => Err(why),
                 };
                 // The receiver is gone only when the screen is.
@@ -185,8 +191,9 @@ impl Runtime {
 
     fn prepared(&mut self, made: Prepared, screen: &mut Screen) -> Option<Box<dyn std::any::Any + Send>> {
         match made {
-            Ok((engine, keep)) => {
+            Ok((engine, upstreams, keep)) => {
                 self.outbox = engine.outbox().clone();
+                self.first_upstreams = upstreams;
                 self.take(Event::Ready(engine.upstream_label()), screen);
                 self.engine = Some(engine);
                 for effect in std::mem::take(&mut self.waiting) {
@@ -246,7 +253,8 @@ impl Runtime {
             }
             Effect::Switch(upstreams) => match &self.engine {
                 Some(engine) => {
-                    engine.switch(upstreams);
+                    // None means those that it started with: the demo world stays in its world.
+                    engine.switch(if upstreams.is_empty() { self.first_upstreams.clone() } else { upstreams });
                     let label = engine.upstream_label();
                     update(&mut self.state, Event::Ready(label));
                 }

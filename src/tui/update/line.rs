@@ -1,5 +1,7 @@
 //! The line: typing, earlier lines, and what an answer leads to.
 
+use std::net::{IpAddr, SocketAddr};
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 
@@ -9,7 +11,7 @@ use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::panes::smtp;
-use crate::tui::state::{Purpose, Shared, State};
+use crate::tui::state::{Choice, Menu, Purpose, Shared, State};
 use crate::tui::target::{self, Target};
 
 pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
@@ -190,10 +192,8 @@ fn servers(state: &mut State, text: &str) -> Vec<Effect> {
             Vec::new()
         }
         Ok(upstreams) => {
-            state.shared.line = None;
-            let mut effects = vec![Effect::Switch(upstreams)];
-            effects.extend(dispatch(state, state.active, &Action::AskAgain));
-            effects
+            let label = upstreams.iter().map(Upstream::label).collect::<Vec<_>>().join(", ");
+            switch(state, upstreams, label)
         }
         Err(why) => {
             if let Some(line) = &mut state.shared.line {
@@ -216,4 +216,44 @@ fn save(state: &mut State, path: &str) -> Vec<Effect> {
     };
     let text = serde_json::to_string_pretty(report.as_ref()).unwrap_or_default();
     vec![Effect::Save { path: path.to_owned(), text }]
+}
+
+/// Asks others from now on; the pane asks again, so that both answers can be compared.
+pub(super) fn switch(state: &mut State, upstreams: Vec<Upstream>, label: String) -> Vec<Effect> {
+    state.shared.line = None;
+    state.shared.resolver = if label.is_empty() { "those it started with".to_owned() } else { label };
+    let mut effects = vec![Effect::Switch(upstreams)];
+    effects.extend(dispatch(state, state.active, &Action::AskAgain));
+    effects
+}
+
+/// The choice of name servers, when the report knows the domain's own (by the facts of its section on name servers).
+pub(super) fn known_servers(shared: &Shared) -> Option<Menu> {
+    let inquiry = shared.inquiry(PaneId::Domain)?;
+    let facts = &inquiry.section("ns")?.facts;
+    let zone = facts.get("zone").and_then(serde_json::Value::as_str).unwrap_or(&inquiry.title);
+    let mut own: Vec<(String, SocketAddr)> = Vec::new();
+    for host in facts.get("hosts")?.as_array()? {
+        let name = host.get("name").and_then(serde_json::Value::as_str).unwrap_or("?");
+        let addresses = host.get("addresses").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let parsed = addresses.filter_map(|address| address.as_str()?.parse::<IpAddr>().ok());
+        own.extend(parsed.map(|address| (name.to_owned(), SocketAddr::new(address, 53))));
+    }
+    if own.is_empty() {
+        return None;
+    }
+    let all = own.iter().map(|(_, address)| Upstream::Plain(*address)).collect();
+    let mut items = vec![
+        ("those it started with".to_owned(), Choice::Switch(Vec::new(), String::new())),
+        (
+            format!("all that are authoritative for {zone}: what is published"),
+            Choice::Switch(all, format!("authoritative for {zone}")),
+        ),
+    ];
+    for (name, address) in own.iter().take(8) {
+        let label = format!("{name} {}", address.ip());
+        items.push((format!("only {label}"), Choice::Switch(vec![Upstream::Plain(*address)], label)));
+    }
+    items.push(("others ...".to_owned(), Choice::Act(Action::TypeServers)));
+    Some(Menu { title: "ask whom?".into(), items, selected: 1 })
 }

@@ -169,6 +169,13 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Quit => quit(state),
         Action::Redraw => vec![Effect::Redraw],
         Action::Servers => {
+            match line::known_servers(&state.shared) {
+                Some(menu) => state.shared.overlay = Some(Overlay::Menu(menu)),
+                None => return act(state, Action::TypeServers),
+            }
+            Vec::new()
+        }
+        Action::TypeServers => {
             state.shared.ask(
                 Purpose::Servers,
                 "name servers",

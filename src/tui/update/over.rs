@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::keys::paste;
+use super::line::switch;
 use super::{act, dispatch, follow, quit};
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
@@ -79,6 +80,7 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Choice::Act(Action::Follow(link)) => follow(state, link),
         Choice::Act(action) => act(state, action),
         Choice::Copy(wanted) => copy(state, wanted),
+        Choice::Switch(upstreams, label) => switch(state, upstreams, label),
     }
 }
 

@@ -292,6 +292,36 @@ fn other_name_servers_are_read_and_the_pane_asks_again() {
 }
 
 #[test]
+fn the_authoritative_servers_are_offered_and_the_answers_compared() {
+    let mut state = fresh();
+    update(&mut state, Event::Ready("192.0.2.1".into()));
+    press(&mut state, "example.org⏎");
+    let mut ns = Section::new("ns", "Name servers");
+    let host = serde_json::json!([{ "name": "ns1.example.org", "addresses": ["198.51.100.53"] }]);
+    ns.fact("hosts", host);
+    ns.fact("zone", "example.org");
+    tell(&mut state, 1, report(vec![dmarc(), ns.clone()]));
+    press(&mut state, "R");
+    assert!(matches!(&state.shared.overlay, Some(Overlay::Menu(menu)) if menu.items.len() == 4));
+    let effects = press(&mut state, "⏎");
+    let authoritative = "198.51.100.53:53".parse().unwrap();
+    assert!(
+        matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers == &[crate::config::Upstream::Plain(authoritative)]),
+        "{effects:?}"
+    );
+    tell(&mut state, 2, report(vec![Section::new("dmarc", "DMARC"), ns]));
+    let compared = state.shared.inquiry(PaneId::Domain).unwrap().compared.clone().unwrap();
+    assert_eq!((compared.before.as_str(), compared.now.as_str()), ("192.0.2.1", "authoritative for example.org"));
+    assert_eq!(compared.differences.len(), 1);
+    // The ones that it started with are one key away; asking nobody's resolver but theirs.
+    let effects = press(&mut state, "R↑⏎");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers.is_empty()),
+        "{effects:?}"
+    );
+}
+
+#[test]
 fn a_selector_is_added_to_the_same_domain() {
     let mut state = on_dmarc();
     let effects = press(&mut state, "sK1._domainkey⏎");

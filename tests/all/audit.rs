@@ -271,31 +271,39 @@ async fn evidence(lab: &Lab) -> World {
     World::parse(&text.join("\n")).unwrap().with_file("https://mta-sts.monsec.example/.well-known/mta-sts.txt", policy)
 }
 
-/// Questions that do not need each other's answers go out together. Guesses at selectors have three quarters of the
-/// slots, so many guesses take several turns, and these may be the longest chain.
+/// Questions that do not need each other's answers go out together, and guesses at selectors, bounded to three quarters of
+/// the slots, end no later than the longest chain: the wall time is that chain's. `MXRAY_STRICT=1` holds it to the promise
+/// of 1.3 times, for a release build on a quiet machine; `tests/measure.py audit` measures the whole program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_takes_little_longer_than_its_longest_chain_of_questions() {
-    const LATENCY: Duration = Duration::from_millis(80);
+    let strict = std::env::var_os("MXRAY_STRICT").is_some();
+    // A debug build on a busy machine computes for tens of milliseconds: it is measured with slower answers.
+    let latency = Duration::from_millis(if strict { 20 } else { 100 });
     let lab = Lab::start().await.unwrap();
     let world = evidence(&lab).await;
     let domain = Domain::new(Name::from_text("monsec.example").unwrap());
     let settled = ALL.iter().map(|check| (check.id(), world.settle(*check, &domain, time::OffsetDateTime::now_utc())));
     let (deepest, depth) = settled.map(|(id, settled)| (id, settled.depth)).max_by_key(|(_, depth)| *depth).unwrap();
-    let engine = engine(&lab);
-    lab.set_latency(LATENCY);
-    let begun = Instant::now();
-    let report = audit_with(&engine, "monsec.example").await;
-    let took = begun.elapsed();
-    let guesses = report.lookups.iter().filter(|lookup| lookup.name.contains("._domainkey.")).count();
-    let turns = depth.max(1 + guesses.div_ceil(lab.settings().concurrency * 3 / 4));
-    let chain = LATENCY * u32::try_from(turns).unwrap();
-    println!(
-        "{} lookups at {LATENCY:?} in {took:?}; the deepest check is {deepest} ({depth}), {guesses} guesses make it {turns} \
-         turns, {chain:?}: {:.2} times; {} questions at once at most",
-        report.lookups.len(),
-        took.as_secs_f64() / chain.as_secs_f64(),
-        lab.most_at_once()
-    );
-    assert!(took < chain * 2, "{took:?} for a chain of {chain:?}\n{}", told(&report));
+    lab.set_latency(latency);
+    let chain = latency * u32::try_from(depth).unwrap();
+    let mut best = Duration::MAX;
+    for _ in 0..if strict { 9 } else { 3 } {
+        // a new engine has an empty cache
+        let begun = Instant::now();
+        let report = audit_with(&engine(&lab), "monsec.example").await;
+        best = best.min(begun.elapsed());
+        let guesses = report.lookups.iter().filter(|lookup| lookup.name.contains("._domainkey.")).count();
+        println!(
+            "audit: depth {depth} ({deepest}), {} lookups, {guesses} of them guesses; {latency:?} an answer: {chain:?} for \
+             the chain, {:?} in all, {:.2} times; {} questions at once at most",
+            report.lookups.len(),
+            begun.elapsed(),
+            begun.elapsed().as_secs_f64() / chain.as_secs_f64(),
+            lab.most_at_once()
+        );
+        assert!(guesses > 80, "{guesses}");
+    }
+    let most = if strict { 1.3 } else { 2.0 };
+    assert!(best.as_secs_f64() <= chain.as_secs_f64() * most, "{best:?} for a chain of {chain:?}");
     assert!(lab.most_at_once() <= lab.settings().concurrency);
 }

@@ -80,14 +80,14 @@ impl Check<Domain> for Dkim {
         let (Ok(domainkey), Some(any)) = (domain.name.below("_domainkey"), selectors::random_label(domain)) else {
             return Ok(self.no_room());
         };
-        let (named, bad) = selectors::named(domain);
         let existence = exists(domain, seen);
         let first = (seen.dns(&domainkey, Kind::Txt), seen.dns(&any, Kind::Txt));
         let prints = (seen.dns(&domain.name, Kind::Mx), seen.dns(&domain.name, Kind::Txt));
-        let named = all(named, |candidate| seen.probe(&candidate.name, Kind::Txt));
+        // Asked now, read with the others: a slow answer to a guess must not keep the rest from being asked.
+        let early = all(selectors::early(domain), |name| seen.probe(&name, Kind::Txt));
         let (existence, domainkey, any, mx, txt) = (existence?, first.0?, first.1?, prints.0?, prints.1?);
-        named?;
         if let Existence::NoSuchName { .. } = existence {
+            early?;
             let mut section = absent_with_its_name(self.id(), self.title());
             section.fact("tried", 0);
             section.fact("keys", json!([]));
@@ -100,7 +100,7 @@ impl Check<Domain> for Dkim {
             providers: fingerprint(&mx, &txt),
             is_parked: is_parked(&mx, &txt),
             asked: Vec::new(),
-            bad,
+            bad: selectors::named(domain).1,
         };
         let breadth = if place.exists() == Some(false) { Breadth::Likely } else { Breadth::Wide };
         let candidates = selectors::candidates(domain, &place.providers, seen.now(), breadth);

@@ -12,9 +12,14 @@ use crate::records::providers::Provider;
 
 /// The most selectors that one look at a domain asks for.
 pub const MAX_TRIED: usize = 120;
-/// How many of the list are still asked when the server says that nothing exists below `_domainkey`: enough to catch a
-/// server that is wrong about that.
-const LIKELY: usize = 8;
+/// How many of the list are asked at once, before anything is known of the domain.
+///
+/// Guesses hold three quarters of 64 slots, 48. Were all [`MAX_TRIED`] asked after `_domainkey`, MX and SPF are known, they
+/// would take rounds two, three and four, and the audit of most domains would wait for the last of them; with
+/// `120 - 2 * 48` of them in round one they end in round three, with an SPF record that includes a provider's that includes
+/// another. Where nothing exists below `_domainkey` these few are all that is asked; they also catch a server that is
+/// wrong about that.
+const LIKELY: usize = 24;
 /// The embedded list.
 const LIST: &str = include_str!("../../../assets/selectors.txt");
 
@@ -47,7 +52,7 @@ pub struct Candidate {
 pub enum Breadth {
     /// Everything, up to [`MAX_TRIED`].
     Wide,
-    /// What is named or documented, and a few of the list.
+    /// What is named or documented, and the first of the list.
     Likely,
 }
 
@@ -87,17 +92,25 @@ pub fn candidates(domain: &Domain, providers: &[&Provider], now: OffsetDateTime,
             add(selector, Source::Provider);
         }
     }
-    let common = LIST.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    match breadth {
-        Breadth::Likely => common.take(LIKELY).for_each(|selector| add(selector, Source::Common)),
-        Breadth::Wide => {
-            for selector in made(domain, now) {
-                add(&selector, Source::Made);
-            }
-            common.for_each(|selector| add(selector, Source::Common));
+    // What was asked early comes first, so that a full house never leaves out an answer that is there.
+    common().take(LIKELY).for_each(|selector| add(selector, Source::Common));
+    if breadth == Breadth::Wide {
+        for selector in made(domain, now) {
+            add(&selector, Source::Made);
         }
+        common().for_each(|selector| add(selector, Source::Common));
     }
     all
+}
+
+/// The selectors to ask for before anything is known of the domain: the named and the first of the list.
+pub fn early(domain: &Domain) -> Vec<Name> {
+    let named = named(domain).0.into_iter().map(|candidate| candidate.name);
+    named.chain(common().take(LIKELY).filter_map(|selector| at(domain, selector))).take(MAX_TRIED).collect()
+}
+
+fn common() -> impl Iterator<Item = &'static str> {
+    LIST.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// Selectors made from the domain's own name and from the years around now.
@@ -173,6 +186,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_early_is_always_read_later() {
+        let many: Vec<String> = (0..200).map(|n| format!("sel{n}")).collect();
+        for domain in [domain(&[]), domain(&["mine", "google"]), Domain { selectors: many, ..domain(&[]) }] {
+            let early = early(&domain);
+            assert!(early.len() >= LIKELY && early.len() <= MAX_TRIED, "{}", early.len());
+            for breadth in [Breadth::Likely, Breadth::Wide] {
+                let later = candidates(&domain, &[], NOW, breadth);
+                let reads = |name: &Name| later.iter().any(|candidate| candidate.name == *name);
+                assert!(early.iter().all(reads), "{breadth:?}");
+            }
+        }
+    }
+
+    #[test]
     fn odd_selectors_are_names_and_what_is_none_is_told() {
         let (good, bad) = named(&domain(&["0", "_under_score", "größe", "S1._domainkey.monsec.io", "a..b", ""]));
         assert_eq!(
@@ -198,6 +225,8 @@ mod tests {
     #[test]
     fn a_likely_look_stays_small() {
         assert_eq!(candidates(&domain(&[]), &[], NOW, Breadth::Likely).len(), LIKELY);
+        // 48 guesses at once (three quarters of 64): what is left after round one fits into two more rounds.
+        assert!(MAX_TRIED - LIKELY <= 2 * 48);
     }
 
     #[test]

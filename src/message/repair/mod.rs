@@ -174,8 +174,8 @@ pub enum NotMessage {
         "this is an Outlook .msg file, which does not hold the message as it was sent; in Outlook, open the message, then File > Properties > Internet headers, or have it sent on as an attachment (.eml)"
     )]
     Outlook,
-    /// Bytes that hold no header line.
-    #[error("this is not a raw message: no line of it looks like a header (\"Name: value\")")]
+    /// Bytes that do not begin with a header line.
+    #[error("this is not a raw message: it does not begin with a header (\"Name: value\")")]
     NoHeader,
 }
 

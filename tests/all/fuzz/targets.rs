@@ -48,7 +48,7 @@ pub const ALL: [Target; 9] = [
 const NOW: OffsetDateTime = datetime!(2026-11-24 09:58:12 UTC);
 
 /// Prints the sections as every format does; nothing that a terminal obeys or hides may be in it, and every span lies in its text.
-fn print<S: Subject>(subject: &S, bytes: usize, sections: Vec<Section>) {
+pub fn print<S: Subject>(subject: &S, bytes: usize, sections: Vec<Section>) {
     for section in &sections {
         spans_lie_inside(section, bytes);
     }

@@ -105,7 +105,8 @@ fn section(page: &mut Page, section: &Section, open: bool) {
     for finding in &section.findings {
         self::finding(page, section, finding);
     }
-    let open = open || matches!(section.state, State::Error | State::Warning);
+    // A dialogue is what `mxray smtp` was asked for.
+    let open = open || section.id == "transcript" || matches!(section.state, State::Error | State::Warning);
     for block in &section.blocks {
         match block {
             Block::Record(record) => blocks::record(page, "       ", record, open),

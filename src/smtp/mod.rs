@@ -16,6 +16,7 @@ pub mod reply;
 pub mod session;
 pub mod target;
 pub mod tls;
+mod told;
 pub mod transport;
 pub mod typed;
 pub mod written;

@@ -97,6 +97,12 @@ impl Check<Target> for Tls {
         } else {
             section.headline = format!("{good}/{looked} good");
         }
+        // The first host's session stands by itself too: most targets have one.
+        if let Some(first) = hosts.iter().find(|host| host["result"] == "established") {
+            for key in ["version", "cipher", "certificates"] {
+                section.fact(key, first.get(key));
+            }
+        }
         section.fact("hosts", hosts);
         Ok(section)
     }

@@ -19,9 +19,11 @@ pub struct Written {
 impl Written {
     /// Reads a text; the error says that it is no dialogue.
     pub fn parse(text: &str) -> Result<Written, String> {
-        match import(text) {
+        // A terminal pastes line ends as CR.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        match import(&text) {
             Some(imported) => {
-                Ok(Written { text: text.to_owned(), transcript: imported.transcript, skipped: imported.skipped })
+                Ok(Written { text, transcript: imported.transcript, skipped: imported.skipped })
             }
             None => Err("this text is no SMTP dialogue: its lines should begin with S: and C:, or with reply codes and commands".into()),
         }

@@ -135,3 +135,48 @@ fn a_name_is_followed_and_the_way_back_is_remembered() {
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }
+
+#[test]
+fn a_whole_smtp_session_is_watched_then_held_by_hand() {
+    let terminal = Terminal::start(&["--demo"], 120, 40);
+    terminal.wait_for_the_screen();
+    terminal.wait_for("monsec.example");
+    // one by one: Esc with a key behind it is Alt and that key
+    terminal.send("\x1b");
+    terminal.wait_for("q quit");
+    terminal.send("3");
+    terminal.wait_for("Watch a mail server talk");
+    terminal.send(":");
+    terminal.wait_for("Esc close");
+    terminal.send("expired.servers.example\r");
+    terminal.wait("the verdict of a sender that checks", |screen| {
+        screen.contains("WITH MTA-STS") && screen.contains("certificate-expired") && screen.contains("221")
+    });
+    terminal.send("t");
+    terminal.wait_for("expired on");
+    terminal.send("v");
+    terminal.wait_for("A SENDER REPORTS");
+    terminal.send("i");
+    terminal.wait("the line, and the banner", |screen| screen.contains("Tab completes") && screen.contains("220"));
+    terminal.send("EHLO me.example\r");
+    terminal.wait_for("250 STARTTLS");
+    terminal.send("STARTTLS\r");
+    terminal.wait_for("TLS 1.3");
+    terminal.send("AUTH PLAIN c2VjcmV0\r");
+    let screen = terminal.wait("the masked secret", |screen| screen.contains("AUTH PLAIN ****"));
+    assert!(!screen.contains("c2VjcmV0"), "{screen}");
+    terminal.send("QUIT\r");
+    terminal.wait_for("has ended");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_pasted_dialogue_comes_out_annotated_with_its_slips() {
+    let terminal = Terminal::start(&["--demo"], 120, 40);
+    terminal.wait_for("monsec.example");
+    terminal.paste(include_str!("../../assets/demo/transcript.txt"));
+    terminal.wait("the slips", |screen| screen.contains("IS IT RIGHT?") && screen.contains("slips"));
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}

@@ -152,7 +152,7 @@ fn an_envelope_is_tried_without_a_message() {
 #[test]
 fn a_pasted_dialogue_opens_in_the_smtp_pane_and_a_message_does_not() {
     let mut state = fresh();
-    let text = "S: 220 mail.example ESMTP\nC: EHLO me\nS: 250 mail.example\nC: QUIT\nS: 221 bye\n";
+    let text = "S: 220 mail.example ESMTP\rC: EHLO me\rS: 250 mail.example\rC: QUIT\rS: 221 bye\r";
     let effects = update(&mut state, Event::Paste(text.into()));
     assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Dialogue { .. })));
     assert_eq!(state.active, PaneId::Smtp);

@@ -188,7 +188,7 @@ pub fn is_public(ip: IpAddr) -> bool {
 
 /// Whether two hosts belong to one registrable domain by the public suffix list: good enough to tell a provider's inner
 /// hops, and used for nothing else.
-fn same_organisation(from: &str, by: &str) -> bool {
+pub(in crate::message) fn same_organisation(from: &str, by: &str) -> bool {
     let (from, by) = (from.to_ascii_lowercase(), by.to_ascii_lowercase());
     match (psl::domain_str(&from), psl::domain_str(&by)) {
         (Some(from), Some(by)) => from == by,

@@ -12,6 +12,7 @@ pub mod address;
 pub mod alignment;
 pub mod arc;
 pub mod canonical;
+pub mod claimed;
 pub mod copy;
 pub mod dkim;
 pub mod dmarc;
@@ -45,8 +46,16 @@ use crate::message::received::Received;
 use crate::report::{Section, Table, VerdictLine};
 
 /// Every check of a message, in the fixed order of the sections.
-pub const ALL: &[&dyn Check<Message>] =
-    &[&dmarc::Dmarc, &dkim::Dkim, &spf::Spf, &arc::Arc, &identities::Identities, &hops::Hops, &headers::Headers];
+pub const ALL: &[&dyn Check<Message>] = &[
+    &dmarc::Dmarc,
+    &dkim::Dkim,
+    &spf::Spf,
+    &arc::Arc,
+    &identities::Identities,
+    &hops::Hops,
+    &claimed::Claimed,
+    &headers::Headers,
+];
 
 /// A message as it is judged.
 #[derive(Debug)]

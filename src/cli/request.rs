@@ -17,6 +17,7 @@ use super::layers::{Layers, Set};
 use crate::check::TlsMode;
 use crate::config::{ConnectTo, Settings, Upstream};
 use crate::job::{Envelope, Family, Job, SmtpPlan, Task};
+use crate::lab::Lab;
 use crate::name::Name;
 use crate::report::Report;
 
@@ -115,7 +116,10 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
                 .collect::<Result<Vec<_>, _>>()?
         }
         Command::Message { file, envelope } => {
-            let raw = read_message(&file)?;
+            let raw = match demo_message(&file, &options) {
+                Some(raw) => raw,
+                None => read_message(&file)?,
+            };
             let (client_ip, helo) = (envelope.client_ip, envelope.helo);
             let envelope = Envelope { client_ip, helo, mail_from: envelope.mail_from, hop: envelope.hop };
             vec![Task::Message { raw, envelope }]
@@ -277,6 +281,13 @@ fn read_message(path: &Path) -> Result<Arc<[u8]>, Failure> {
     };
     read.map_err(|error| Failure::file("read", path, &error))?;
     Ok(raw.into())
+}
+
+/// A message of the demo world by its name, where no file has that name.
+fn demo_message(path: &Path, options: &Options) -> Option<Arc<[u8]>> {
+    let is_demo = options.demo && !path.exists();
+    let found = is_demo.then(Lab::messages)?.iter().find(|message| Path::new(message.name) == path)?;
+    Some(Arc::from(found.raw))
 }
 
 /// Refuses ids that no check of this kind has, and says which there are.

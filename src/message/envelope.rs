@@ -79,23 +79,75 @@ pub fn hops(message: &Message) -> Vec<(usize, Received)> {
 }
 
 /// Finds the border among the hops; `None` without hops.
-pub fn border(hops: &[(usize, Received)], chosen: Option<usize>) -> Option<Border> {
+///
+/// 1. What the person chose. 2. The hop whose address the receiver's own SPF result names, if one stands above the first
+/// hop from outside. 3. The first hop from outside. 4. The lowest hop inside one organisation. 5. The topmost.
+pub fn border(message: &Message, hops: &[(usize, Received)], chosen: Option<usize>) -> Option<Border> {
     let at = |hop: usize, why: String, chosen: bool| {
         hops.get(hop - 1).map(|(field, _)| Border { hop, field: *field, why, chosen })
     };
     if let Some(border) = chosen.filter(|hop| *hop > 0).and_then(|hop| at(hop, "you chose it".into(), true)) {
         return Some(border);
     }
-    for (index, (_, hop)) in hops.iter().enumerate() {
-        let Some(ip) = hop.client_ip.filter(|ip| is_public(*ip)) else { continue };
-        // Inside one provider mail goes on by public addresses too: Microsoft's own hosts hand over to each other.
-        if hop.helo.as_deref().zip(hop.by.as_deref()).is_some_and(|(from, by)| same_organisation(from, by)) {
-            continue;
-        }
-        let by = hop.by.as_deref().unwrap_or("a server without a name");
-        return at(index + 1, format!("the topmost hop that came from outside: {by} took it from {ip}"), false);
+    let public = |hop: &Received| hop.client_ip.filter(|ip| is_public(*ip));
+    let outside = hops.iter().position(|(_, hop)| public(hop).is_some_and(|ip| !is_inside(hop, ip)));
+    if let Some(hop) = witnessed(message, hops, outside) {
+        return at(hop + 1, "an SPF result above it, written on the receiving side, names its address".into(), false);
     }
-    at(1, "no hop names a public address of somebody else, so the topmost stands for it".into(), false)
+    if let Some((index, hop)) = outside.and_then(|index| Some((index, &hops.get(index)?.1))) {
+        let by = hop.by.as_deref().unwrap_or("a server without a name");
+        let from = hop.client_ip.map(|ip| ip.to_string()).unwrap_or_default();
+        return at(index + 1, format!("the topmost hop that came from outside: {by} took it from {from}"), false);
+    }
+    if let Some(index) = hops.iter().rposition(|(_, hop)| public(hop).is_some()) {
+        return at(
+            index + 1,
+            "every hop stays inside one organisation; this is the lowest with a public address".into(),
+            false,
+        );
+    }
+    at(1, "no hop names a public address, so the topmost stands for it".into(), false)
+}
+
+/// Whether a hop hands over inside one organisation, as far as its own server vouches for it. HELO does not count: a
+/// stranger who calls himself like the receiver must not be taken for one of its hosts.
+fn is_inside(hop: &Received, ip: IpAddr) -> bool {
+    let Some(by) = hop.by.as_deref() else { return false };
+    if hop.reverse_name.as_deref().is_some_and(|name| same_organisation(name, by)) {
+        return true;
+    }
+    // Microsoft's hosts write no reverse name; between themselves they use these two networks.
+    let is_microsoft = match ip {
+        IpAddr::V6(v6) => matches!(v6.segments(), [0x2603, 0x1000..=0x10ff, ..] | [0x2a01, 0x0111, ..]),
+        IpAddr::V4(_) => false,
+    };
+    is_microsoft && hop.helo.as_deref().is_some_and(|from| same_organisation(from, by))
+}
+
+/// The hop, at or above the first one from outside, whose address an SPF result above that names: who evaluates SPF is at
+/// the border, and says so right above its own `Received`.
+fn witnessed(message: &Message, hops: &[(usize, Received)], outside: Option<usize>) -> Option<usize> {
+    let last = outside.unwrap_or(hops.len().checked_sub(1)?);
+    let limit = hops.get(last)?.0;
+    let results = message
+        .fields()
+        .take_while(|field| field.index < limit)
+        .filter(|field| field.is("received-spf") || field.is("authentication-results"))
+        .take(8);
+    for field in results {
+        let text = field.unfolded();
+        let is_address = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.');
+        let named: Vec<IpAddr> = text
+            .split(|c| !is_address(c))
+            .filter_map(|word| word.trim_matches('.').parse::<IpAddr>().ok())
+            .map(|ip| ip.to_canonical())
+            .collect();
+        let is_named = |(_, hop): &(usize, Received)| hop.client_ip.is_some_and(|ip| named.contains(&ip));
+        if let Some(found) = hops.get(..=last)?.iter().position(is_named) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// What is known of the envelope, with the border that it was read at.
@@ -209,7 +261,7 @@ mod tests {
 
     fn look(message: &Message) -> (Option<Border>, Known) {
         let hops = hops(message);
-        let border = border(&hops, message.envelope().hop);
+        let border = border(message, &hops, message.envelope().hop);
         let known = known(message, &hops, border.as_ref());
         (border, known)
     }
@@ -267,5 +319,34 @@ mod tests {
     #[test]
     fn without_hops_there_is_no_border() {
         assert_eq!(look(&message("", Envelope::default())), (None, Known::default()));
+    }
+
+    fn hop(header: &str) -> usize {
+        look(&message(header, Envelope::default())).0.unwrap().hop
+    }
+
+    #[test]
+    fn a_provider_that_mails_to_itself_is_its_own_border() {
+        let inner = "Received: by 2002:a05:6a00:1 with SMTP id a1; Tue, 24 Nov 2026 01:58:13 -0800 (PST)\r\n";
+        let own = "Received: from mail-sor-f41.google.com (mail-sor-f41.google.com. [209.85.220.41]) by mx.google.com with SMTPS id x; Tue, 24 Nov 2026 01:58:12 -0800 (PST)\r\n";
+        let submitted = "Received: from [192.168.1.2] (dsl.isp.example. [203.0.113.7]) by smtp.gmail.com with ESMTPSA id y; Tue, 24 Nov 2026 01:58:10 -0800 (PST)\r\n";
+        let spf = "Received-SPF: pass (google.com: domain of a@gmail.com designates 209.85.220.41 as permitted sender) client-ip=209.85.220.41;\r\n";
+        assert_eq!(hop(&format!("{inner}{own}")), 2);
+        assert_eq!(hop(&format!("{inner}{spf}{own}{submitted}")), 2, "the receiver's own result names the address");
+        assert_eq!(hop(&format!("{inner}{own}{submitted}")), 3, "without it, the first from outside is a guess");
+    }
+
+    #[test]
+    fn a_stranger_who_says_helo_as_the_receiver_is_still_a_stranger() {
+        let real = "Received: from mx.b.example (unknown [203.0.113.66]) by mx.b.example with SMTP; Tue, 24 Nov 2026 09:58:12 +0000\r\n";
+        let forged = "Authentication-Results: mx.b.example; spf=pass (192.0.2.1)\r\nReceived: from good.example ([192.0.2.1]) by mx.b.example with SMTP; Tue, 24 Nov 2026 09:58:11 +0000\r\n";
+        assert_eq!(hop(&format!("{real}{forged}")), 1);
+    }
+
+    #[test]
+    fn hops_between_a_big_providers_hosts_are_inside() {
+        let inner = "Received: from AM0PR01.eurprd01.prod.outlook.com (2603:10a6:208::1) by DB8PR01.eurprd01.prod.outlook.com (2603:10a6:10::2) with HTTPS; Tue, 24 Nov 2026 09:58:13 +0000\r\n";
+        let edge = "Received: from out.s.example (192.0.2.1) by DB5EUR01FT.mail.protection.outlook.com (10.152.4.1) with SMTP id 1; Tue, 24 Nov 2026 09:58:12 +0000\r\n";
+        assert_eq!(hop(&format!("{inner}{edge}")), 2);
     }
 }

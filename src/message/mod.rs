@@ -106,7 +106,7 @@ impl Message {
         let wanted: Vec<Wanted> = signatures.iter().chain(sealed).map(wanted).collect();
         let hashes = self.body().map(|body| body_hashes(body, &wanted)).unwrap_or_default();
         let hops = envelope::hops(self);
-        let border = envelope::border(&hops, self.envelope.hop);
+        let border = envelope::border(self, &hops, self.envelope.hop);
         let known = envelope::known(self, &hops, border.as_ref());
         Read { author: Some(Author::of(self)), signatures, unread_signatures, arc, hashes, hops, border, known }
     }

@@ -419,4 +419,19 @@ mod tests {
         );
         assert!(section.findings.iter().any(|finding| finding.id == "dmarc.readings-differ"));
     }
+
+    #[test]
+    fn keys_policies_walks_and_the_senders_record_are_one_round() {
+        let world =
+            format!("{KEY}_dmarc.example.com TXT \"v=DMARC1; p=reject\"\nfootball.example.com TXT \"v=spf1 -all\"");
+        let spf = Envelope {
+            client_ip: Some("192.0.2.1".parse().unwrap()),
+            helo: Some("out.football.example.com".into()),
+            mail_from: Some("x@football.example.com".into()),
+            hop: None,
+        };
+        let message = Message::parse(Arc::from(RFC8463.as_bytes()), spf).unwrap();
+        let settled = World::parse(&world).unwrap().settle(&Dmarc, &message, OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(settled.depth, 1, "{:?}", settled.asked);
+    }
 }

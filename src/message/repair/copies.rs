@@ -88,17 +88,14 @@ pub(super) fn base64(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
 /// Decodes a text that is quoted-printable from its header on: `=3D` where a signature or a MIME parameter has `=`.
 pub(super) fn quoted_printable(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     let header: Vec<_> = lines(head(text)).take_while(|line| !line.bytes.is_empty()).collect();
-    let escaped = header.iter().filter(|line| memchr::memmem::find(line.bytes, b"=3D").is_some()).count();
-    let plain = header
-        .iter()
-        .filter(|line| {
-            [&b" v=1"[..], b" b=", b" boundary=\"", b"charset="].iter().any(|tag| {
-                memchr::memmem::find(line.bytes, tag)
-                    .is_some_and(|at| line.bytes.get(at + tag.len()..at + tag.len() + 2) != Some(b"3D"))
-            })
-        })
-        .count();
-    if escaped == 0 || plain > 0 || header.first().and_then(|line| field_name(line.bytes)).is_none() {
+    let has = |tags: &[&[u8]]| {
+        header.iter().any(|line| tags.iter().any(|tag| memchr::memmem::find(line.bytes, tag).is_some()))
+    };
+    // `=3D` alone stands in many a subject as part of an encoded word; behind these names it stands for `=`.
+    let escaped = has(&[b" v=3D1", b" a=3Drsa", b" bh=3D", b"boundary=3D", b"charset=3D", b" d=3D"]);
+    let plain =
+        has(&[b" v=1", b" bh=", b"boundary=\"", b"charset=\"", b"charset=u", b"charset=i"]) && !has(&[b" bh=3D"]);
+    if !escaped || plain || header.first().and_then(|line| field_name(line.bytes)).is_none() {
         return None;
     }
     let mut out = Vec::with_capacity(text.len());

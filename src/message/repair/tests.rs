@@ -70,6 +70,8 @@ fn a_whole_message_in_quoted_printable_is_decoded() {
     assert_eq!(kinds, [RepairKind::QuotedPrintable]);
     let innocent = b"From: a@b.c\r\nSubject: 1=3D\r\nContent-Type: text/plain; charset=utf-8\r\n\r\na=3Db\r\n";
     assert!(repair(innocent).unwrap().text.is_none());
+    let word = b"From: a@b.c\r\nSubject: =?utf-8?q?1=3D1?=\r\n\r\na=3Db\r\n";
+    assert!(repair(word).unwrap().text.is_none(), "an encoded word is no sign of it");
 }
 
 #[test]

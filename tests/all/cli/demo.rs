@@ -162,3 +162,13 @@ fn what_was_found_is_remembered_unless_that_is_switched_off() {
     let memory: Value = serde_json::from_str(&ask("1").unwrap()).unwrap();
     assert_eq!(memory["domains"]["monsec.example"]["selectors"], serde_json::json!(["google"]));
 }
+
+#[test]
+fn a_message_of_the_demo_world_is_verified_by_its_name() {
+    let report = report(&["message", "--demo", "--format", "json", "--fail-on", "never", "clean"]);
+    let section = |id: &str| report["sections"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap().clone();
+    assert_eq!(section("dmarc")["facts"]["result"], "pass");
+    assert_eq!(section("dkim")["facts"]["signatures"][0]["result"], "pass");
+    assert_eq!(run(&["message", "--demo", "phish"]).status, 1);
+    assert_eq!(run(&["message", "--demo", "no-such-message"]).status, 3);
+}

@@ -12,7 +12,12 @@ pub enum Event {
     /// A key was pressed.
     Key(KeyEvent),
     /// Keys that arrived within few milliseconds: somebody types ahead, a key repeats, or a paste came without brackets.
-    Keys(Vec<KeyEvent>),
+    Keys {
+        /// The key just before them, which was acted on already because nobody could know that more would follow.
+        already: Option<KeyEvent>,
+        /// The keys.
+        keys: Vec<KeyEvent>,
+    },
     /// A paste in brackets.
     Paste(String),
     /// The mouse.

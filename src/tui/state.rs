@@ -65,6 +65,8 @@ pub struct Shared {
     pub unsaved: Option<&'static str>,
     /// What was too long for the clipboard: saving offers it.
     pub long_copy: Option<(String, String)>,
+    /// Whether the message came as keys, and more of them belong to it until a key comes alone.
+    pub open_paste: bool,
     /// The message in the message pane, as it came.
     pub message: Option<Arc<[u8]>>,
     next_job: u64,
@@ -207,6 +209,7 @@ impl Shared {
             show: None,
             unsaved: None,
             long_copy: None,
+            open_paste: false,
             message: None,
             next_job: 1,
         }

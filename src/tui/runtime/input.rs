@@ -2,7 +2,7 @@
 //! brackets is [`crate::tui::update`]'s to say.
 
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as Terminal, EventStream, KeyCode, KeyEvent, KeyEventKind};
 use futures::StreamExt;
@@ -15,6 +15,11 @@ const BURST: usize = 6;
 /// A pause this long ends a burst, and what follows a bracketed paste within it belongs to the paste (its text held the end
 /// marker).
 const PAUSE: Duration = Duration::from_millis(30);
+/// Keys that follow each other within this are no typing: a fast typist needs 30 ms, a repeating key as long.
+const CLOSE: Duration = Duration::from_millis(8);
+/// A burst of so many keys is a paste, and its pauses are those of the line: they may be longer.
+const LONG: usize = 40;
+const LONG_PAUSE: Duration = Duration::from_millis(150);
 /// No burst is longer than the largest paste.
 const MOST_KEYS: usize = 25 * 1024 * 1024;
 
@@ -24,15 +29,22 @@ pub fn start() -> mpsc::Receiver<Event> {
     tokio::spawn(async move {
         let mut stream = EventStream::new();
         let mut next = stream.next().await;
+        let mut alone: Option<(KeyEvent, Instant)> = None;
         while let Some(Ok(event)) = next.take() {
             let mut left_over = None;
             let sent = match event {
                 Terminal::Key(key) if key.kind != KeyEventKind::Release => {
-                    let (keys, rest) = together(&mut stream, key).await;
+                    // A slow line or a busy machine brings a paste key by key at first: whoever follows the key before so
+                    // closely is waited with, and the key before belongs to it.
+                    let already = alone.take().filter(|(_, at)| at.elapsed() < CLOSE).map(|(key, _)| key);
+                    let (keys, rest) = together(&mut stream, key, already.is_some()).await;
                     left_over = rest;
                     match keys.as_slice() {
-                        [one] => sender.send(Event::Key(*one)).await,
-                        _ => sender.send(Event::Keys(keys)).await,
+                        [one] => {
+                            alone = Some((*one, Instant::now()));
+                            sender.send(Event::Key(*one)).await
+                        }
+                        _ => sender.send(Event::Keys { already, keys }).await,
                     }
                 }
                 Terminal::Paste(mut text) => {
@@ -65,10 +77,11 @@ pub fn start() -> mpsc::Receiver<Event> {
 }
 
 /// The key with all that follow it at once.
-async fn together(stream: &mut EventStream, first: KeyEvent) -> (Vec<KeyEvent>, Option<Terminal>) {
+async fn together(stream: &mut EventStream, first: KeyEvent, patient: bool) -> (Vec<KeyEvent>, Option<Terminal>) {
     let mut keys = vec![first];
     loop {
-        let more = if keys.len() < BURST {
+        let pause = if keys.len() < LONG { PAUSE } else { LONG_PAUSE };
+        let more = if keys.len() < BURST && !patient {
             // Polled with this task's own waker: the stream wakes the first waker that it sees, so one that does nothing
             // (`now_or_never`) would lose the next key.
             match futures::poll!(stream.next()) {
@@ -76,7 +89,7 @@ async fn together(stream: &mut EventStream, first: KeyEvent) -> (Vec<KeyEvent>, 
                 Poll::Pending => return (keys, None),
             }
         } else {
-            match tokio::time::timeout(PAUSE, stream.next()).await {
+            match tokio::time::timeout(pause, stream.next()).await {
                 Ok(more) => more,
                 Err(_) => return (keys, None),
             }

@@ -26,6 +26,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.shared.width < crate::tui::view::SMALLEST.0 && key.code == KeyCode::Char('q') {
         return vec![Effect::Quit];
     }
+    state.shared.open_paste = false;
     if state.shared.line.is_some() {
         return type_key(state, key);
     }
@@ -40,8 +41,14 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 /// Keys that came at once. On the line they are typed; elsewhere more than a few different ones are no commands.
-pub(super) fn burst(state: &mut State, keys: &[KeyEvent]) -> Vec<Effect> {
-    let text = as_text(keys);
+/// The key just before them may have been acted on already; it belongs to the text of a paste all the same.
+pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEvent]) -> Vec<Effect> {
+    let text = as_text(already.as_slice()) + &as_text(keys);
+    // The rest of a paste that came in pieces.
+    if let Some(begun) = state.shared.message.clone().filter(|_| state.shared.open_paste) {
+        let whole = [begun.as_ref(), as_text(keys).as_bytes()].concat();
+        return load(state, Arc::from(whole), "paste".to_owned());
+    }
     let lines = text.trim_end_matches(['\r', '\n']).contains(['\r', '\n']);
     let first = keys.first();
     let repeats = keys.iter().all(|key| Some(key) == first);
@@ -58,7 +65,9 @@ pub(super) fn burst(state: &mut State, keys: &[KeyEvent]) -> Vec<Effect> {
     }
     if looks_like_message(&text) {
         state.shared.line = None;
-        return paste(state, text);
+        let effects = paste(state, text);
+        state.shared.open_paste = true;
+        return effects;
     }
     state.shared.line = None;
     state.shared.overlay = Some(Overlay::Unbracketed(text));

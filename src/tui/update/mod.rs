@@ -26,7 +26,7 @@ pub use line::{go, start};
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     match event {
         Event::Key(key) => press(state, key),
-        Event::Keys(keys) => burst(state, &keys),
+        Event::Keys { already, keys } => burst(state, already, &keys),
         Event::Paste(text) => paste(state, text),
         Event::Mouse(mouse) => point(state, mouse),
         Event::Resize(width, height) => {

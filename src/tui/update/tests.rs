@@ -370,7 +370,8 @@ fn keys_of(text: &str) -> Event {
         '\r' => KeyCode::Enter,
         c => KeyCode::Char(c),
     };
-    Event::Keys(text.chars().map(|c| KeyEvent::new(code(c), KeyModifiers::NONE)).collect())
+    let keys = text.chars().map(|c| KeyEvent::new(code(c), KeyModifiers::NONE)).collect();
+    Event::Keys { already: None, keys }
 }
 
 #[test]
@@ -389,6 +390,21 @@ fn a_paste_without_brackets_is_never_run_as_commands() {
         assert!(press(&mut state, "⎋").is_empty());
         assert_eq!(state.shared.overlay.as_ref().map(|_| ()), None);
     }
+}
+
+#[test]
+fn a_paste_in_pieces_without_brackets_loses_neither_its_first_key_nor_its_rest() {
+    let mut state = fresh();
+    press(&mut state, "⎋R");
+    let Event::Keys { keys, .. } = keys_of("eturn-Path: <a@b.example>\rFrom: a@b.example\r\rhi\r") else {
+        unreachable!()
+    };
+    update(&mut state, Event::Keys { already: Some(key('R')), keys });
+    update(&mut state, keys_of("the rest: q\r"));
+    let message = state.shared.message.as_deref().map(|raw| String::from_utf8_lossy(raw).into_owned());
+    let whole = "Return-Path: <a@b.example>\rFrom: a@b.example\r\rhi\rthe rest: q\r";
+    assert_eq!(message.as_deref(), Some(whole));
+    assert!(state.shared.line.is_none() && state.active == PaneId::Message);
 }
 
 #[test]

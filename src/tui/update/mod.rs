@@ -9,8 +9,9 @@ mod smtp_tests;
 #[cfg(test)]
 mod tests;
 
+use crate::finding::Severity;
 use crate::job::{JobEvent, JobId};
-use crate::report::Link;
+use crate::report::{Link, VerdictLine};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::event::{Delivery, Event};
@@ -102,9 +103,27 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
             for (domain, selector) in signed_by(inquiry) {
                 shared.remember_selector(&domain, &selector);
             }
+            seen_by_smtp(shared);
         }
     }
     Vec::new()
+}
+
+/// What the dialogues with a domain's mail servers showed stands in the domain's verdict too, whichever came first.
+fn seen_by_smtp(shared: &mut Shared) {
+    const QUESTION: &str = "SEEN BY SMTP";
+    let Some(dialogues) = shared.inquiry(PaneId::Smtp).filter(|now| !now.is_running()) else { return };
+    let Some(worst) = dialogues.verdict.iter().rev().max_by_key(|line| line.severity) else { return };
+    let line =
+        VerdictLine { question: QUESTION, answer: worst.answer.clone(), severity: worst.severity, section: Some("mx") };
+    let title = dialogues.title.clone();
+    let domain = shared.inquiries.get_mut(PaneId::Domain.index()).and_then(Option::as_mut);
+    let Some(domain) = domain.filter(|domain| domain.title == title && !domain.is_running()) else { return };
+    domain.verdict.retain(|line| line.question != QUESTION);
+    // Bad news stands before what to do first; good news closes the list.
+    let at = if line.severity >= Severity::Warning { domain.verdict.len().min(2) } else { domain.verdict.len() };
+    domain.verdict.insert(at, line);
+    domain.version += 1;
 }
 
 /// The line of a dialogue by hand: a secret is not shown, and the line closes with the dialogue.

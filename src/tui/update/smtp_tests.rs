@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::{LineEnding, Transcript, TranscriptEntry, TranscriptEvent};
+use crate::finding::Severity;
 use crate::job::{JobEvent, SmtpPlan, Task};
-use crate::report::{Lookup, LookupId};
+use crate::report::{Lookup, LookupId, Report, VerdictLine};
 use crate::smtp::probe::Move;
 use crate::tui::action::PaneId;
 use crate::tui::effect::Effect;
@@ -176,4 +177,46 @@ fn every_form_of_the_dialogue_can_be_copied() {
     }
     let effects = press(&mut state, "y");
     assert!(matches!(effects.as_slice(), [Effect::Copy { text, .. }] if text == "250 AUTH PLAIN"), "{effects:?}");
+}
+
+#[test]
+fn what_smtp_showed_flows_back_into_the_verdict_of_the_domain() {
+    let line =
+        |question, answer: &str, severity| VerdictLine { question, answer: answer.into(), severity, section: None };
+    let mut state = fresh();
+    press(&mut state, "example.com⏎");
+    let spoofed = vec![line("SPOOFED?", "hard", Severity::Ok), line("READ IN TRANSIT?", "hard", Severity::Ok)];
+    tell(&mut state, 1, finished("domain", spoofed));
+    press(&mut state, "3:example.com⏎");
+    let dialogues = vec![
+        line("PLAIN SENDER", "yes, IN CLEAR TEXT", Severity::Error),
+        line("WITH DANE", "no TLSA records", Severity::Ok),
+    ];
+    tell(&mut state, 2, finished("smtp", dialogues));
+    let verdict = &state.shared.inquiry(PaneId::Domain).unwrap().verdict;
+    assert_eq!((verdict[2].question, verdict[2].answer.as_str()), ("SEEN BY SMTP", "yes, IN CLEAR TEXT"));
+    press(&mut state, "3:other.example⏎");
+    tell(&mut state, 3, finished("smtp", vec![line("PLAIN SENDER", "yes", Severity::Ok)]));
+    assert_eq!(
+        state.shared.inquiry(PaneId::Domain).unwrap().verdict.len(),
+        3,
+        "another domain's servers say nothing of it"
+    );
+}
+
+fn finished(kind: &'static str, verdict: Vec<VerdictLine>) -> JobEvent {
+    let report = Report {
+        mxray: "0",
+        schema: 1,
+        kind,
+        target: "example.com".into(),
+        at: time::OffsetDateTime::UNIX_EPOCH,
+        elapsed_ms: 1.0,
+        worst: Severity::Ok,
+        verdict,
+        summary: None,
+        sections: Vec::new(),
+        lookups: Vec::new(),
+    };
+    JobEvent::Finished(Arc::new(report), Arc::default())
 }

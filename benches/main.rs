@@ -1,4 +1,7 @@
-//! How long the pure parts take: reading records, judging a domain whose answers are all there. `cargo bench`
+//! How long the pure parts take: reading records and messages, judging what has all its answers, printing, drawing; and the
+//! engine's own loop without a network. `cargo bench`
+
+mod message;
 
 use mxray::check::world::World;
 use mxray::config::{Settings, Upstream};

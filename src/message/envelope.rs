@@ -80,8 +80,11 @@ pub fn hops(message: &Message) -> Vec<(usize, Received)> {
 
 /// Finds the border among the hops; `None` without hops.
 ///
-/// 1. What the person chose. 2. The hop whose address the receiver's own SPF result names, if one stands above the first
-/// hop from outside. 3. The first hop from outside. 4. The lowest hop inside one organisation. 5. The topmost.
+/// 1. What the person chose.
+/// 2. The hop whose address the receiver's own SPF result names, if one stands above the first hop from outside.
+/// 3. The first hop from outside.
+/// 4. The lowest hop inside one organisation.
+/// 5. The topmost.
 pub fn border(message: &Message, hops: &[(usize, Received)], chosen: Option<usize>) -> Option<Border> {
     let at = |hop: usize, why: String, chosen: bool| {
         hops.get(hop - 1).map(|(field, _)| Border { hop, field: *field, why, chosen })

@@ -37,12 +37,22 @@ pub struct DnsAnswer {
     pub ttl: Option<u32>,
     /// What DNSSEC says, and who says so.
     pub dnssec: Dnssec,
+    /// Whether the server speaks for the zone itself (AA); resolvers do not.
+    #[serde(default)]
+    pub authoritative: bool,
 }
 
 impl DnsAnswer {
     /// An answer with no records.
     pub fn empty(outcome: Outcome) -> DnsAnswer {
-        DnsAnswer { outcome, records: Vec::new(), aliases: Vec::new(), ttl: None, dnssec: Dnssec::Unknown }
+        DnsAnswer {
+            outcome,
+            records: Vec::new(),
+            aliases: Vec::new(),
+            ttl: None,
+            dnssec: Dnssec::Unknown,
+            authoritative: false,
+        }
     }
 
     /// Found, absent, or could not look.

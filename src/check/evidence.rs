@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -90,6 +91,14 @@ impl<'a> Seen<'a> {
     /// The same as one of many guesses that nothing else waits for.
     pub fn probe(&self, name: &Name, kind: Kind) -> Result<Dns<'a>, Wait> {
         self.dns_in(Lane::Probe, name, kind)
+    }
+
+    /// The same of one server that should answer for the zone itself.
+    pub fn dns_at(&self, server: IpAddr, name: &Name, kind: Kind) -> Result<Dns<'a>, Wait> {
+        match self.ask(Query::At { server, name: name.clone(), kind }, Lane::Chain)? {
+            (id, Answer::Dns(answer)) => Ok(Dns { id, answer }),
+            (_, Answer::Https(_) | Answer::Smtp(_)) => Err(Wait::Answers),
+        }
     }
 
     fn dns_in(&self, lane: Lane, name: &Name, kind: Kind) -> Result<Dns<'a>, Wait> {

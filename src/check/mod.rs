@@ -46,6 +46,11 @@ pub trait Subject: Send + Sync + Sized + 'static {
     fn target(&self) -> String;
     /// The checks, in the fixed order of the sections.
     fn checks(&self) -> &'static [&'static dyn Check<Self>];
+    /// Checks that run only where a job names them ([`crate::job::Job::only`]): they ask much, or ask others than the
+    /// resolver. Their sections stand after the rest.
+    fn on_request(&self) -> &'static [&'static dyn Check<Self>] {
+        &[]
+    }
     /// The lines above the sections, from what is there so far.
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine>;
     /// The table between verdict and sections, where the kind has one.

@@ -1,6 +1,7 @@
 //! The questions that a check may ask. Equal questions are one question: the engine joins them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,15 @@ use crate::name::Name;
 pub enum Query {
     /// Records of one type at one name.
     Dns {
+        /// The owner name.
+        name: Name,
+        /// The type.
+        kind: Kind,
+    },
+    /// The same of one server that should answer for the zone itself, without recursion. It is never kept.
+    At {
+        /// The server's address.
+        server: IpAddr,
         /// The owner name.
         name: Name,
         /// The type.

@@ -3,9 +3,12 @@
 //! One line a record, master-file style, names without final dot: `_dmarc.example.com 300 TXT "v=DMARC1; p=none"`. TTL may
 //! be left out (300). `*` as leftmost label is a wildcard. `!servfail`, `!refused`, `!timeout`, `!malformed`, `!nxdomain`,
 //! `!nodata` or `!failed` in place of the data is a fault; the type may then be `ANY`. A name with the type `EMPTY` exists
-//! without records. A fault at a `*` holds for every name below. `;` starts a comment line.
+//! without records. A fault at a `*` holds for every name below. `;` starts a comment line. `@192.0.2.53 ` before a line: that
+//! name server publishes this, and nothing but what such lines say (the others publish what everybody is answered); `LAME`
+//! instead of a record: it does not speak for the zone.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -31,6 +34,10 @@ pub struct World {
     faults: HashMap<(Name, Option<Kind>), Outcome>,
     https: HashMap<String, HttpsAnswer>,
     dnssec: Option<Dnssec>,
+    /// What single name servers publish, where it is not what everybody is answered.
+    servers: HashMap<IpAddr, World>,
+    /// Whether this server does not know the zone.
+    lame: bool,
 }
 
 /// What a check came to in a world.
@@ -50,7 +57,16 @@ impl World {
         let mut world = World::default();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
-            if !line.is_empty() && !line.starts_with(';') {
+            let (world, line) = match line.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
+                Some((server, line)) => {
+                    let server = server.parse().map_err(|_| format!("line {}: @ADDRESS RECORD", number + 1))?;
+                    (world.servers.entry(server).or_default(), line)
+                }
+                None => (&mut world, line),
+            };
+            if line == "LAME" {
+                world.lame = true;
+            } else if !line.is_empty() && !line.starts_with(';') {
                 world.add(line).map_err(|why| format!("line {}: {why}: {line}", number + 1))?;
             }
         }
@@ -112,6 +128,10 @@ impl World {
     pub fn answer(&self, query: &Query) -> Answer {
         match query {
             Query::Dns { name, kind } => Answer::Dns(self.dns(name, *kind)),
+            Query::At { server, name, kind } => {
+                let world = self.servers.get(server).unwrap_or(self);
+                Answer::Dns(DnsAnswer { authoritative: !world.lame, ..world.dns(name, *kind) })
+            }
             Query::Https { url, .. } => Answer::Https(self.https.get(&**url).cloned().unwrap_or(HttpsAnswer {
                 outcome: HttpsOutcome::NoAddress(Outcome::NoSuchName),
                 address: None,

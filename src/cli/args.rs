@@ -39,6 +39,9 @@ pub enum Command {
         /// Domains, addresses or URLs; - reads one a line from standard input.
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
+        /// Ask the zone's own name servers too: what is published, what your resolver still keeps, for how long.
+        #[arg(long)]
+        authoritative: bool,
     },
     /// Verify a raw message again.
     Message {

@@ -107,7 +107,10 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             return Ok(Request::Reports(Box::new(request)));
         }
         Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
-        Command::Domain { names } => {
+        Command::Domain { names, authoritative } => {
+            if authoritative {
+                options.only = crate::records::with_requested(&options.only);
+            }
             more = names.iter().any(|name| name == "-");
             names
                 .iter()
@@ -304,7 +307,10 @@ fn check_ids(only: &[String], kind: &Task) -> Result<(), Failure> {
 /// The ids of the checks that look at this kind of thing.
 fn known_ids(kind: &Task) -> Vec<&'static str> {
     match kind {
-        Task::Domain { .. } => crate::records::ALL.iter().map(|check| check.id()).collect(),
+        Task::Domain { .. } => {
+            let all = crate::records::ALL.iter().chain(crate::records::ON_REQUEST);
+            all.map(|check| check.id()).collect()
+        }
         Task::Spf { .. } => vec!["spf"],
         Task::Dmarc { .. } => vec!["dmarc"],
         Task::Message { .. } => crate::message::ALL.iter().map(|check| check.id()).collect(),

@@ -37,7 +37,8 @@ impl Cache {
 
     /// Keeps a reply for as long as it may be.
     pub(super) fn put(&mut self, query: &Query, reply: &Reply, now: Instant) {
-        let keep = lifetime(reply);
+        // What is published is asked because it may have changed a moment ago.
+        let keep = if matches!(query, Query::At { .. }) { Duration::ZERO } else { lifetime(reply) };
         if keep.is_zero() {
             return;
         }

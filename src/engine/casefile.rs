@@ -146,13 +146,9 @@ mod tests {
         let mut evidence = Evidence::default();
         for (number, (query, data)) in answers.into_iter().enumerate() {
             let records = data.into_iter().map(record).collect();
-            let answer = DnsAnswer {
-                outcome: Outcome::Answer,
-                records,
-                aliases: Vec::new(),
-                ttl: Some(9),
-                dnssec: Dnssec::Secure,
-            };
+            let ttl = Some(9);
+            let dnssec = Dnssec::Secure;
+            let answer = DnsAnswer { records, ttl, dnssec, ..DnsAnswer::empty(Outcome::Answer) };
             evidence.insert(query, LookupId(number as u32), Arc::new(Answer::Dns(answer)));
         }
         let url: Arc<str> = Arc::from("https://mta-sts.monsec.io/.well-known/mta-sts.txt");

@@ -35,7 +35,7 @@ impl Reply {
     /// The answer to `query` when nothing could be asked, for this reason.
     pub(crate) fn failed(query: &Query, reason: &str) -> Reply {
         let answer = match query {
-            Query::Dns { .. } => Answer::Dns(DnsAnswer::empty(Outcome::Failed(reason.to_owned()))),
+            Query::Dns { .. } | Query::At { .. } => Answer::Dns(DnsAnswer::empty(Outcome::Failed(reason.to_owned()))),
             Query::Https { .. } => Answer::Https(HttpsAnswer {
                 outcome: HttpsOutcome::Failed(reason.to_owned()),
                 address: None,

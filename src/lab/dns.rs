@@ -1,5 +1,5 @@
-//! The name server of the demo world: UDP and TCP on one loopback port. It answers like a caching resolver (RA set, AA
-//! clear), and, where a fault says so, wrongly. The sockets are ours because a lying server needs bytes that no honest
+//! The name servers of the demo world: UDP and TCP, a loopback port each. One answers like a caching resolver (RA set, AA
+//! clear), one for the zones themselves (AA set), one knows no zone; and, where a fault says so, wrongly. The sockets are ours because a lying server needs bytes that no honest
 //! library writes.
 
 use std::net::SocketAddr;
@@ -26,11 +26,22 @@ const TCP_PATIENCE: Duration = Duration::from_secs(30);
 /// How many datagrams are answered at once; more wait in the socket's buffer.
 const MAX_AT_ONCE: usize = 1024;
 
+/// For whom a server speaks.
+pub(super) enum Role {
+    /// It finds out whatever is asked, and keeps it.
+    Resolver,
+    /// It publishes all zones, these in another version than the resolver keeps.
+    Publisher(Zones),
+    /// It knows no zone.
+    Stranger,
+}
+
 /// What both transports share.
 pub(super) struct Server {
-    pub(super) zones: Zones,
-    pub(super) faults: Mutex<Faults>,
-    pub(super) latency_us: AtomicU64,
+    pub(super) zones: Arc<Zones>,
+    pub(super) faults: Arc<Mutex<Faults>>,
+    pub(super) latency_us: Arc<AtomicU64>,
+    role: Role,
     pub(super) log: Mutex<Vec<Asked>>,
     now_asked: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -47,12 +58,38 @@ struct Plan {
 impl Server {
     pub(super) fn new(zones: Zones, faults: Faults) -> Server {
         Server {
-            zones,
-            faults: Mutex::new(faults),
-            latency_us: AtomicU64::new(0),
+            zones: Arc::new(zones),
+            faults: Arc::new(Mutex::new(faults)),
+            latency_us: Arc::default(),
+            role: Role::Resolver,
             log: Mutex::default(),
             now_asked: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
+        }
+    }
+
+    /// Another server of the same world, as slow and as faulty; its questions are counted apart.
+    pub(super) fn beside(&self, role: Role) -> Server {
+        Server {
+            zones: self.zones.clone(),
+            faults: self.faults.clone(),
+            latency_us: self.latency_us.clone(),
+            role,
+            log: Mutex::default(),
+            now_asked: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+        }
+    }
+
+    fn answer(&self, name: &LowerName, kind: RecordType, signed: bool) -> Reply {
+        let refused = || Reply { rcode: ResponseCode::Refused, ..Reply::default() };
+        match &self.role {
+            Role::Resolver => self.zones.answer(name, kind, signed),
+            Role::Publisher(newer) => newer
+                .publish(name, kind, signed)
+                .or_else(|| self.zones.publish(name, kind, signed))
+                .unwrap_or_else(refused),
+            Role::Stranger => refused(),
         }
     }
 
@@ -74,7 +111,7 @@ impl Server {
         }
         let mut message = Message::response(request.metadata.id, request.metadata.op_code);
         message.metadata.recursion_desired = request.metadata.recursion_desired;
-        message.metadata.recursion_available = true;
+        message.metadata.recursion_available = matches!(self.role, Role::Resolver);
         message.metadata.checking_disabled = request.metadata.checking_disabled;
         message.add_queries(request.queries.iter().cloned());
         let mut signed = false;
@@ -101,7 +138,7 @@ impl Server {
         self.note(&name, kind, transport);
         let met = self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet(&name, kind);
         let fault = met.unwrap_or_default();
-        let mut reply = self.zones.answer(&name, kind, signed);
+        let mut reply = self.answer(&name, kind, signed);
         for shape in &fault.shapes {
             match shape {
                 Shape::Rcode(rcode) => reply = Reply { rcode: *rcode, ..Reply::default() },
@@ -116,6 +153,8 @@ impl Server {
         }
         // as a validating resolver says it to those who ask (RFC 6840 §5.7, §5.8)
         message.metadata.authentic_data = reply.secure && (signed || request.metadata.authentic_data);
+        message.metadata.authoritative = matches!(self.role, Role::Publisher(_))
+            && matches!(reply.rcode, ResponseCode::NoError | ResponseCode::NXDomain);
         message.metadata.response_code = reply.rcode;
         message.add_answers(reply.answers);
         message.add_authorities(reply.authorities);

@@ -130,6 +130,12 @@ impl Lab {
         tasks.spawn(dns::serve_tcp(server.clone(), tcp));
 
         let mut connect_to = Vec::new();
+        let newer = zones::Zones::new(world::PUBLISHED, "", "")?;
+        let publisher = listen(&mut tasks, server.beside(dns::Role::Publisher(newer))).await?;
+        let stranger = listen(&mut tasks, server.beside(dns::Role::Stranger)).await?;
+        for (address, knows) in world::NAME_SERVERS {
+            connect_to.push(rule(Some(address), Some(53), if *knows { publisher } else { stranger }));
+        }
         for host in smtp::Host::all()? {
             for port in host.ports() {
                 let to = match host.listens() {
@@ -256,6 +262,15 @@ impl Lab {
 
 /// A loopback port on which nothing listens: connections to it are refused at once.
 const NOBODY: u16 = 1;
+
+/// Starts a name server of its own; its port.
+async fn listen(tasks: &mut JoinSet<()>, server: dns::Server) -> Result<u16, LabError> {
+    let (udp, tcp) = dns::bind().await?;
+    let (port, server) = (tcp.local_addr()?.port(), Arc::new(server));
+    tasks.spawn(dns::serve_udp(server.clone(), Arc::new(udp)));
+    tasks.spawn(dns::serve_tcp(server, tcp));
+    Ok(port)
+}
 
 fn rule(host: Option<&str>, port: Option<u16>, to: u16) -> ConnectTo {
     ConnectTo { host: host.map(str::to_owned), port, to_host: Some(Ipv4Addr::LOCALHOST.to_string()), to_port: Some(to) }

@@ -22,6 +22,7 @@ pub(super) const ZONES: &[&str] = &[
     include_str!("../../assets/demo/zones/googlemail.example.zone"),
     include_str!("../../assets/demo/zones/gov.example.zone"),
     include_str!("../../assets/demo/zones/isp.example.zone"),
+    include_str!("../../assets/demo/zones/lagging.example.zone"),
     include_str!("../../assets/demo/zones/lists.example.zone"),
     include_str!("../../assets/demo/zones/mailer.example.zone"),
     include_str!("../../assets/demo/zones/monsec.example.zone"),
@@ -31,6 +32,18 @@ pub(super) const ZONES: &[&str] = &[
     include_str!("../../assets/demo/zones/root.zone"),
     include_str!("../../assets/demo/zones/servers.example.zone"),
     include_str!("../../assets/demo/zones/test.zone"),
+];
+/// Zones of which the name servers publish another version than the one in [`ZONES`], which resolvers still keep.
+pub(super) const PUBLISHED: &[&str] = &[include_str!("../../assets/demo/published/lagging.example.zone")];
+/// The name servers of this world, and whether each knows the zones that name it.
+pub(super) const NAME_SERVERS: &[(&str, bool)] = &[
+    ("192.0.2.53", true),
+    ("2001:db8::53", true),
+    ("198.51.100.53", true),
+    ("2001:db8:f1::53", true),
+    ("192.0.2.54", true),
+    ("198.51.100.54", true),
+    ("203.0.113.54", false),
 ];
 /// The DKIM and TLSA records that follow from the keys.
 pub(super) const GENERATED: &str = include_str!("../../assets/demo/generated.zone");
@@ -74,6 +87,10 @@ pub(super) const TARGETS: &[Target] = &[
     Target {
         domain: "bogus.example",
         about: "its parent says that it is signed, and it is not: DNSSEC calls that forged",
+    },
+    Target {
+        domain: "lagging.example",
+        about: "changed a moment ago: R, authoritative shows what is published and what is still kept",
     },
     Target { domain: "shop.gov.example", about: "below a public suffix with a policy of its own (psd, np, sp)" },
     Target { domain: "tax.gov.example", about: "publishes no DMARC record: the suffix above decides" },

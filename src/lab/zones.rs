@@ -93,16 +93,20 @@ impl Zones {
             let why = |why: &dyn std::fmt::Display| LabError::zone(&origin.to_string(), why);
             let name = Name::from(origin);
             let dnskey = signer(keys, &name).map_err(|e| why(&e))?.map(|signer| signer.to_dnskey());
+            let mut servers = Vec::new();
             if let Some(own) = sources.iter_mut().find(|source| source.origin == *origin) {
                 own.signed = dnskey.is_some();
+                servers = own.servers();
             }
             let around = sources.iter_mut().filter(|s| s.origin != *origin && s.origin.zone_of(origin));
             let Some(parent) = around.max_by_key(|source| source.origin.num_labels()) else {
                 anchor = dnskey.map(|dnskey| format!("{name} {DELEGATION_TTL} IN DNSKEY {dnskey}"));
                 continue;
             };
-            let server = rdata::NS(Name::from_ascii("ns.example.").map_err(|e| why(&e))?);
-            parent.delegations.push(Record::from_rdata(name.clone(), DELEGATION_TTL, RData::NS(server)));
+            for server in servers {
+                let server = rdata::NS(Name::from_ascii(server).map_err(|e| why(&e))?);
+                parent.delegations.push(Record::from_rdata(name.clone(), DELEGATION_TTL, RData::NS(server)));
+            }
             if let Some(dnskey) = dnskey {
                 let ds = DS::from_key(dnskey.public_key(), &name, DigestType::SHA256).map_err(|e| why(&e))?;
                 let data = RData::DNSSEC(DNSSECRData::DS(ds));
@@ -156,6 +160,26 @@ impl Zones {
         reply
     }
 
+    /// What a name server of the zone itself says: CNAMEs are followed as far as its zone goes. `None` where no zone here
+    /// holds the name.
+    pub(super) fn publish(&self, name: &LowerName, kind: RecordType, signed: bool) -> Option<Reply> {
+        let source = self.home(name, kind)?;
+        let mut reply = Reply::default();
+        let Ok(zone) = source.zone() else {
+            return Some(Reply { rcode: ResponseCode::ServFail, ..reply });
+        };
+        let mut at = name.clone();
+        for _ in 0..=MAX_ALIASES {
+            match zone.find(&at, kind, signed, &mut reply) {
+                Some(target) if self.home(&target, kind).is_some_and(|home| home.origin == source.origin) => {
+                    at = target
+                }
+                Some(_) | None => break,
+            }
+        }
+        Some(reply)
+    }
+
     /// The zone that a question belongs to; DS belongs to the parent (RFC 4035 §3.1.4.1).
     fn home(&self, name: &LowerName, kind: RecordType) -> Option<&Source> {
         let mut at = if kind == RecordType::DS && !name.is_root() { name.base_name() } else { name.clone() };
@@ -172,6 +196,15 @@ impl Zones {
 }
 
 impl Source {
+    /// The zone's own NS, read off its lines: parsing it whole is left for later.
+    fn servers(&self) -> Vec<String> {
+        let words = self.text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        words
+            .filter(|words| words.first() == Some(&"@") && words.iter().rev().nth(1) == Some(&"NS"))
+            .filter_map(|words| words.last().map(|server| (*server).to_owned()))
+            .collect()
+    }
+
     fn zone(&self) -> Result<&Zone, &String> {
         self.read.get_or_init(|| self.read()).as_ref()
     }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::check::{
-    Answer, Data, DnsAnswer, Dnssec, Evidence, HttpsAnswer, HttpsOutcome, HttpsRules, Kind, Memo, Outcome, Query,
-    Record, Seen,
+    Answer, Data, DnsAnswer, Evidence, HttpsAnswer, HttpsOutcome, HttpsRules, Kind, Memo, Outcome, Query, Record, Seen,
 };
 use crate::name::Name;
 use crate::records::dmarc::{from_paste, near_miss};
@@ -140,14 +139,16 @@ fn answer(pasted: Pasted, owner: &Name, text: &str, query: &Query) -> (LookupId,
             let records = vec![Record { owner: owner.clone(), ttl: 300, data: Data::Txt(strings) }];
             let ttl = Some(300);
             let outcome = Outcome::Answer;
-            (PASTED, Answer::Dns(DnsAnswer { outcome, records, aliases: Vec::new(), ttl, dnssec: Dnssec::Unknown }))
+            (PASTED, Answer::Dns(DnsAnswer { records, ttl, ..DnsAnswer::empty(outcome) }))
         }
         Query::Https { rules: HttpsRules::MtaSts, .. } if pasted == Pasted::MtaStsPolicy => {
             let content_type = Some("text/plain".to_owned());
             let outcome = HttpsOutcome::Body { content_type, body: text.as_bytes().to_vec(), cut: false };
             (PASTED, Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() }))
         }
-        Query::Dns { .. } => (NOT_ASKED, Answer::Dns(DnsAnswer::empty(Outcome::Failed("not asked".to_owned())))),
+        Query::Dns { .. } | Query::At { .. } => {
+            (NOT_ASKED, Answer::Dns(DnsAnswer::empty(Outcome::Failed("not asked".to_owned()))))
+        }
         Query::Https { .. } | Query::Smtp(_) => {
             let outcome = HttpsOutcome::Failed("not asked".to_owned());
             (NOT_ASKED, Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() }))

@@ -16,6 +16,7 @@ pub mod mx;
 pub mod ns;
 pub mod providers;
 pub mod ptr;
+pub mod published;
 pub mod reserved;
 pub mod spf;
 mod tags;
@@ -58,6 +59,20 @@ pub const ALL: &[&dyn Check<Domain>] = &[
     &bulk::Bulk,
 ];
 
+/// Checks that run only where a job names them: they ask others than the resolver, or much.
+#[rustfmt::skip]
+pub const ON_REQUEST: &[&dyn Check<Domain>] = &[
+    &published::Published,
+];
+
+/// What a job's `only` is when the checks on request are wanted too; an empty `only` stands for all of [`ALL`].
+pub fn with_requested(only: &[String]) -> Vec<String> {
+    let ids = |checks: &[&dyn Check<Domain>]| checks.iter().map(|check| check.id().to_owned()).collect::<Vec<_>>();
+    let mut wanted = if only.is_empty() { ids(ALL) } else { only.to_vec() };
+    wanted.extend(ids(ON_REQUEST).into_iter().filter(|id| !only.contains(id)));
+    wanted
+}
+
 impl Domain {
     /// A domain without known selectors.
     pub fn new(name: Name) -> Domain {
@@ -83,6 +98,10 @@ impl Subject for Domain {
 
     fn checks(&self) -> &'static [&'static dyn Check<Domain>] {
         ALL
+    }
+
+    fn on_request(&self) -> &'static [&'static dyn Check<Domain>] {
+        ON_REQUEST
     }
 
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {

@@ -93,6 +93,8 @@ pub enum Action {
     Servers,
     /// Type the name servers to ask.
     TypeServers,
+    /// Ask the zone's own name servers too.
+    Authoritative,
     /// Try a selector.
     Selector,
     /// Stop the job.

@@ -18,6 +18,8 @@ pub struct Inquiry {
     pub id: JobId,
     /// What is looked at.
     pub task: Task,
+    /// The ids of the checks that were asked for; empty: all but those on request.
+    pub only: Vec<String>,
     /// What is looked at, in words.
     pub title: String,
     /// Whether nothing may be sent.
@@ -97,14 +99,18 @@ impl Standing {
 impl Inquiry {
     /// A job that has just been asked for.
     pub fn new(id: JobId, task: Task, only: &[String]) -> Inquiry {
-        let mut order = expected(&task);
-        if !only.is_empty() {
+        let order = if only.is_empty() {
+            expected(&task)
+        } else {
+            let mut order = possible(&task);
             order.retain(|entry| only.iter().any(|id| id == entry.id));
-        }
+            order
+        };
         Inquiry {
             id,
             title: title(&task),
             task,
+            only: only.to_vec(),
             offline: false,
             stage: Stage::Running,
             verdict: Vec::new(),
@@ -269,6 +275,15 @@ pub fn expected(task: &Task) -> Vec<Expected> {
         // No pane asks these.
         Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
     }
+}
+
+/// The sections that a task can have, those on request included.
+pub fn possible(task: &Task) -> Vec<Expected> {
+    let mut all = expected(task);
+    if let Task::Domain { .. } = task {
+        all.extend(titles(records::ON_REQUEST));
+    }
+    all
 }
 
 fn titles<S>(checks: &[&dyn Check<S>]) -> Vec<Expected> {

@@ -154,7 +154,7 @@ pub const BINDINGS: &[Binding] = &[
         EVERYWHERE,
         || Action::Servers,
         "name servers",
-        "Ask other name servers: IP[:PORT], tls://IP#NAME, https://HOST/path; system for the system's",
+        "Ask other name servers: IP[:PORT], tls://IP#NAME, https://HOST/path; system for the system's; authoritative: what the zone's own servers publish and what yours still keeps",
     ),
     bind(&[Char('o')], "o", EVERYWHERE, || Action::OpenFile, "open file", "Open a message file"),
     bind(

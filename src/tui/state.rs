@@ -11,7 +11,7 @@ use crate::job::{Job, JobId, Task};
 use crate::name::Name;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
-use crate::tui::inquiry::{Inquiry, expected};
+use crate::tui::inquiry::{Inquiry, possible};
 use crate::tui::panes::{self, Pane};
 use crate::tui::theme::Theme;
 
@@ -257,7 +257,7 @@ impl Shared {
     pub fn job(&self, task: Task) -> Job {
         let mut job = Job::new(task);
         // `--only` names checks of one subject; another subject's job runs all of its own.
-        let checks = expected(&job.task);
+        let checks = possible(&job.task);
         job.only.extend(self.only.iter().filter(|id| checks.iter().any(|check| check.id == id.as_str())).cloned());
         job
     }

@@ -17,5 +17,6 @@ mod peers;
 mod policies;
 mod policy_properties;
 mod properties_spf;
+mod published;
 mod smtp_hostile;
 mod tui;

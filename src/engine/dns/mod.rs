@@ -4,6 +4,7 @@
 //! too sure of itself about absence. Every way to fail ends in its own [`Outcome`]; only NXDOMAIN and an empty NOERROR
 //! that answers our question are absence. DoT and DoH live in [`secure`]; names of the hosts file are never used.
 
+pub(crate) mod authority;
 mod plain;
 mod read;
 mod secure;
@@ -90,11 +91,22 @@ pub(crate) struct Servers {
     /// The server to ask first: the one that answered when the one before was silent.
     preferred: AtomicUsize,
     timeout: Duration,
+    asked_for: AskedFor,
+}
+
+/// What a server is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AskedFor {
+    /// To find out (a resolver).
+    Answers,
+    /// What it publishes itself, and nothing that it would have to ask others for.
+    ItsZones,
 }
 
 struct Server {
     upstream: Upstream,
     secure: Option<secure::Channel>,
+    asked_for: AskedFor,
 }
 
 impl Servers {
@@ -102,9 +114,20 @@ impl Servers {
     pub(crate) fn new(upstreams: &[Upstream], timeout: Duration, trust: &Arc<Trust>) -> Servers {
         let servers = upstreams
             .iter()
-            .map(|upstream| Server { upstream: upstream.clone(), secure: secure::Channel::of(upstream, trust) })
+            .map(|upstream| Server {
+                upstream: upstream.clone(),
+                secure: secure::Channel::of(upstream, trust),
+                asked_for: AskedFor::Answers,
+            })
             .collect();
-        Servers { servers, preferred: AtomicUsize::new(0), timeout }
+        Servers { servers, preferred: AtomicUsize::new(0), timeout, asked_for: AskedFor::Answers }
+    }
+
+    /// One server that is asked for what it publishes itself.
+    fn publisher(address: SocketAddr, timeout: Duration) -> Servers {
+        let (upstream, asked_for) = (Upstream::Plain(address), AskedFor::ItsZones);
+        let servers = vec![Server { upstream, secure: None, asked_for }];
+        Servers { servers, preferred: AtomicUsize::new(0), timeout, asked_for }
     }
 
     /// Answers one question: tries, transports, CNAMEs and the time limit are all in here.
@@ -125,6 +148,9 @@ impl Servers {
                 read::Next::Done(answer) => {
                     let detail = reason(&answer.outcome).or(detail);
                     return DnsReply { answer, via, detail };
+                }
+                read::Next::Ask if self.asked_for == AskedFor::ItsZones => {
+                    return DnsReply { answer: so_far.left(), via, detail };
                 }
                 read::Next::Ask if so_far.hops() <= MAX_HOPS => {}
                 read::Next::Ask => {
@@ -213,7 +239,10 @@ impl Server {
     }
 
     async fn send(&self, name: &Name, kind: Kind, dress: Dress, deadline: Instant) -> Result<(Message, String), Fault> {
-        let query = wire::query(random_id(), name, kind, dress);
+        let mut query = wire::query(random_id(), name, kind, dress);
+        if self.asked_for == AskedFor::ItsZones {
+            wire::no_recursion(&mut query);
+        }
         if let Some(channel) = &self.secure {
             let message = channel.ask(query, deadline).await.map_err(|fault| fault.over(self.via()))?;
             return Ok((message, self.via()));

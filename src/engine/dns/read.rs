@@ -16,6 +16,7 @@ pub(super) struct Reading {
     aliases: Vec<Record>,
     hops: usize,
     authentic: bool,
+    authoritative: bool,
 }
 
 /// What comes after a response.
@@ -28,7 +29,7 @@ pub(super) enum Next {
 
 impl Reading {
     pub(super) fn new(name: &Name, kind: Kind) -> Reading {
-        Reading { at: name.clone(), kind, aliases: Vec::new(), hops: 0, authentic: true }
+        Reading { at: name.clone(), kind, aliases: Vec::new(), hops: 0, authentic: true, authoritative: false }
     }
 
     /// The name to ask now.
@@ -41,6 +42,12 @@ impl Reading {
         self.hops
     }
 
+    /// The answer of a server that speaks for its own zones alone, where the chain leaves them.
+    pub(super) fn left(self) -> DnsAnswer {
+        let (ttl, authoritative) = (self.aliases.iter().map(|alias| alias.ttl).min(), self.authoritative);
+        DnsAnswer { aliases: self.aliases, ttl, authoritative, ..DnsAnswer::empty(Outcome::Answer) }
+    }
+
     /// The answer when no response can be had.
     pub(super) fn failed(self, outcome: Outcome) -> DnsAnswer {
         DnsAnswer { aliases: self.aliases, ..DnsAnswer::empty(outcome) }
@@ -50,6 +57,10 @@ impl Reading {
     pub(super) fn take(&mut self, message: &Message) -> Next {
         let asked = self.at.clone();
         self.authentic &= message.authentic;
+        if self.aliases.is_empty() {
+            // With a CNAME in the answer, AA speaks of the first owner (RFC 1034 §4.3.1).
+            self.authoritative = message.authoritative;
+        }
         loop {
             let mut records: Vec<Record> = Vec::new();
             for record in message.answers.iter().filter(|record| record.owner == self.at && is(record, self.kind)) {
@@ -95,7 +106,8 @@ impl Reading {
 
     fn done(&mut self, outcome: Outcome, records: Vec<Record>, ttl: Option<u32>) -> Next {
         let dnssec = if self.authentic { Dnssec::Claimed } else { Dnssec::Unknown };
-        Next::Done(DnsAnswer { outcome, records, aliases: std::mem::take(&mut self.aliases), ttl, dnssec })
+        let (aliases, authoritative) = (std::mem::take(&mut self.aliases), self.authoritative);
+        Next::Done(DnsAnswer { outcome, records, aliases, ttl, dnssec, authoritative })
     }
 }
 

@@ -75,6 +75,13 @@ pub(crate) fn query(id: u16, name: &Name, kind: Kind, dress: Dress) -> Vec<u8> {
     out
 }
 
+/// Takes back the wish for recursion: only what the server holds itself is wanted (RFC 1034 §4.3.1).
+pub(crate) fn no_recursion(query: &mut [u8]) {
+    if let Some(flags) = query.get_mut(2) {
+        *flags &= !0x01;
+    }
+}
+
 /// A message as far as we use it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {

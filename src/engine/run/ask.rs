@@ -11,6 +11,7 @@ use crate::check::{
     Answer, Data, HttpsAnswer, HttpsOutcome, Kind, Lane, Look, Outcome, Query, Record, Subject, Transcript,
 };
 use crate::engine::desk::{Asked, Flight, Reply};
+use crate::engine::dns::authority;
 use crate::engine::https::{self, Target};
 use crate::engine::ledger::Way;
 use crate::engine::smtp;
@@ -96,6 +97,21 @@ impl<S: Subject> Run<S> {
                 };
                 let asked = self.desk.ask(&query, lane, self.job.fresh, work);
                 self.follow(query, lookup, asked);
+            }
+            Query::At { server, name, kind } => {
+                let (name, kind, timeout) = (name.clone(), *kind, self.house.settings.timeout);
+                match self.desk.servers.place_of(*server, &self.house.settings.connect_to) {
+                    Err(why) => self.settle(&query, Reply::failed(&query, &why), Way::Given),
+                    Ok(server) => {
+                        let work = async move {
+                            let reply = authority::ask(server, name, kind, timeout).await;
+                            let (answer, via) = (Arc::new(Answer::Dns(reply.answer)), reply.via.into());
+                            Reply { answer, via, detail: reply.detail }
+                        };
+                        let asked = self.desk.ask(&query, lane, true, work);
+                        self.follow(query, lookup, asked);
+                    }
+                }
             }
             Query::Https { url, .. } => match Target::of(url, &self.house.settings.connect_to) {
                 Err(why) => self.settle(&query, Reply::failed(&query, &why), Way::Given),

@@ -157,10 +157,12 @@ struct Run<S: Subject> {
 pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job, subject: S) {
     let now = job.now.or(house.settings.now).unwrap_or_else(OffsetDateTime::now_utc);
     let start = Instant::now();
+    let named = |id: &str| job.only.iter().any(|only| only == id);
     let posts = subject
         .checks()
         .iter()
-        .filter(|check| job.only.is_empty() || job.only.iter().any(|id| id == check.id()))
+        .filter(|check| job.only.is_empty() || named(check.id()))
+        .chain(subject.on_request().iter().filter(|check| named(check.id())))
         .map(|check| Post {
             check: *check,
             memo: Memo::default(),

@@ -77,8 +77,42 @@ impl Check<Domain> for Dkim {
     }
 
     fn step(&self, domain: &Domain, seen: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
+        match Looked::ask(domain, seen)? {
+            Looked::NoRoom => Ok(self.no_room()),
+            Looked::NoSuchName => {
+                let mut section = absent_with_its_name(self.id(), self.title());
+                section.fact("tried", 0);
+                section.fact("keys", json!([]));
+                section.fact("domainkey_exists", false);
+                Ok(section)
+            }
+            Looked::At(place, probed) => Ok(self.section(domain, seen, &place, probed)),
+        }
+    }
+}
+
+/// The selectors at which a key was found and where each stands; what the check of DKIM asks is asked.
+pub fn found_at(domain: &Domain, seen: &Seen<'_>) -> Result<Vec<(String, Name)>, Wait> {
+    Ok(match Looked::ask(domain, seen)? {
+        Looked::NoRoom | Looked::NoSuchName => Vec::new(),
+        Looked::At(_, probed) => probed.keys.into_iter().map(|key| (key.selector, key.name)).collect(),
+    })
+}
+
+/// What looking for keys came to.
+enum Looked<'a> {
+    /// The domain's name is so long that no selector fits before it.
+    NoRoom,
+    /// The domain does not exist.
+    NoSuchName,
+    /// Everything was asked.
+    At(Box<Place<'a>>, Probed),
+}
+
+impl<'a> Looked<'a> {
+    fn ask(domain: &Domain, seen: &Seen<'a>) -> Result<Looked<'a>, Wait> {
         let (Ok(domainkey), Some(any)) = (domain.name.below("_domainkey"), selectors::random_label(domain)) else {
-            return Ok(self.no_room());
+            return Ok(Looked::NoRoom);
         };
         let existence = exists(domain, seen);
         let first = (seen.dns(&domainkey, Kind::Txt), seen.dns(&any, Kind::Txt));
@@ -88,11 +122,7 @@ impl Check<Domain> for Dkim {
         let (existence, domainkey, any, mx, txt) = (existence?, first.0?, first.1?, prints.0?, prints.1?);
         if let Existence::NoSuchName { .. } = existence {
             early?;
-            let mut section = absent_with_its_name(self.id(), self.title());
-            section.fact("tried", 0);
-            section.fact("keys", json!([]));
-            section.fact("domainkey_exists", false);
-            return Ok(section);
+            return Ok(Looked::NoSuchName);
         }
         let mut place = Place {
             domainkey,
@@ -110,12 +140,11 @@ impl Check<Domain> for Dkim {
         })?;
         place.asked = answers.iter().map(|(candidate, _)| candidate.source).collect();
         let probed = Probed::read(&answers, &place.any);
-        Ok(self.section(domain, seen, &place, probed))
+        Ok(Looked::At(Box::new(place), probed))
     }
 }
 
 impl Dkim {
-    /// The domain's name is so long that no selector fits before it.
     fn no_room(&self) -> Section {
         let mut section = Section::new(self.id(), self.title());
         section.state = State::Absent;

@@ -22,21 +22,21 @@ const MAX_SERVERS: usize = 16;
 pub struct Ns;
 
 /// One name server.
-struct Server<'a> {
-    name: Name,
-    addresses: Addresses<'a>,
+pub(super) struct Server<'a> {
+    pub name: Name,
+    pub addresses: Addresses<'a>,
 }
 
 /// The zone that holds the domain.
-struct Zone<'a> {
-    name: Name,
-    ns: Dns<'a>,
-    soa: Dns<'a>,
+pub(super) struct Zone<'a> {
+    pub name: Name,
+    pub ns: Dns<'a>,
+    pub soa: Dns<'a>,
 }
 
 impl<'a> Zone<'a> {
     /// The domain's zone is the first name at or above it with NS; all names up to the registrable one are asked at once.
-    fn find(domain: &Domain, seen: &Seen<'a>) -> Result<Vec<Zone<'a>>, Wait> {
+    pub(super) fn find(domain: &Domain, seen: &Seen<'a>) -> Result<Vec<Zone<'a>>, Wait> {
         let (top, count) = (domain.zone().label_count(), domain.name.label_count());
         all((top..=count).rev().map(|labels| domain.name.suffix(labels)), |name| {
             let (ns, soa) = (seen.dns(&name, Kind::Ns), seen.dns(&name, Kind::Soa));
@@ -44,7 +44,16 @@ impl<'a> Zone<'a> {
         })
     }
 
-    fn has_ns(&self) -> bool {
+    /// The first servers in the order of their names, with their addresses.
+    pub(super) fn servers(&self, most: usize, seen: &Seen<'a>) -> Result<Vec<Server<'a>>, Wait> {
+        let mut names: Vec<Name> = self.ns.targets().cloned().collect();
+        names.sort();
+        names.dedup();
+        names.truncate(most);
+        all(names, |name| Ok(Server { addresses: Addresses::ask(&name, seen)?, name }))
+    }
+
+    pub(super) fn has_ns(&self) -> bool {
         self.ns.aliases.is_empty() && matches!(self.ns.look(), Look::Found(_))
     }
 }
@@ -90,11 +99,7 @@ impl Check<Domain> for Ns {
             judge::none(domain, &zones.iter().map(|zone| zone.ns.id).collect::<Vec<_>>(), &mut section);
             return Ok(section.settle());
         };
-        let mut names: Vec<Name> = zone.ns.targets().cloned().collect();
-        names.sort();
-        names.dedup();
-        names.truncate(MAX_SERVERS);
-        let servers = all(names, |name| Ok(Server { addresses: Addresses::ask(&name, seen)?, name }))?;
+        let servers = zone.servers(MAX_SERVERS, seen)?;
         Ok(self.section(domain, zone, &servers))
     }
 }

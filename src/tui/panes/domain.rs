@@ -4,12 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
-use crate::job::Task;
+use crate::job::{Job, Task};
 use crate::name::Name;
+use crate::records::{ON_REQUEST, with_requested};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
-use crate::tui::inquiry::Inquiry;
+use crate::tui::inquiry::{Inquiry, Stage};
 use crate::tui::state::{Purpose, Shared};
 use crate::tui::viewer::Viewer;
 use crate::tui::widgets::start;
@@ -42,7 +43,8 @@ impl DomainPane {
     }
 
     fn remember(&mut self, before: Option<Inquiry>) {
-        if let Some(before) = before.filter(|before| before.report().is_some()) {
+        if let Some(mut before) = before {
+            cut_short(&mut before);
             if self.back.len() >= HISTORY {
                 self.back.remove(0);
             }
@@ -63,10 +65,33 @@ impl DomainPane {
         selectors.extend(known.into_iter().filter(|one| !selectors.contains(one)).collect::<Vec<_>>());
         let mut job = shared.job(Task::Domain { name, selectors });
         job.fresh = fresh;
+        if let Some(now) = shared.inquiry(PaneId::Domain) {
+            job.only.clone_from(&now.only);
+        }
         // The place on the screen stays; only the answers are new.
         let (effects, before) = shared.start(PaneId::Domain, job);
         if let (Some(before), Some(now)) = (before, shared.inquiry_mut(PaneId::Domain)) {
             now.follows(&before);
+        }
+        effects
+    }
+
+    /// Everything again, and what the zone's own servers publish; that section is shown.
+    fn authoritative(&mut self, shared: &mut Shared, area: Rect) -> Vec<Effect> {
+        let Some(Task::Domain { name, selectors }) = shared.inquiry(PaneId::Domain).map(|now| now.task.clone()) else {
+            shared.warn("whose name servers? Type a domain first (:), then R");
+            return Vec::new();
+        };
+        let mut job = shared.job(Task::Domain { name, selectors });
+        job.only = with_requested(&job.only);
+        // Our own cache would hide for how much longer the resolver keeps an answer.
+        job.fresh = true;
+        let (effects, before) = shared.start(PaneId::Domain, job);
+        if let (Some(before), Some(now)) = (before, shared.inquiry_mut(PaneId::Domain)) {
+            now.follows(&before);
+        }
+        for check in ON_REQUEST {
+            self.viewer.update(&Action::Follow(Link::Section(check.id())), shared, area);
         }
         effects
     }
@@ -77,18 +102,29 @@ impl DomainPane {
             shared.tell(if forward { "nothing further forward" } else { "nothing further back" });
             return Vec::new();
         };
+        // A place whose job was cut short is asked anew on the return.
+        let anew =
+            inquiry.report().is_none().then(|| Job { only: inquiry.only.clone(), ..shared.job(inquiry.task.clone()) });
         let mut effects = Vec::new();
-        if let Some(now) = shared.place(PaneId::Domain, Some(inquiry)) {
+        if let Some(mut now) = shared.place(PaneId::Domain, Some(inquiry)) {
             if now.is_running() {
                 effects.push(Effect::Cancel(now.id));
             }
+            cut_short(&mut now);
             let here = (now, std::mem::replace(&mut self.viewer, viewer));
-            // A job that was cut short is worth nothing in the history.
-            if here.0.report().is_some() {
-                if forward { self.back.push(here) } else { self.forward.push(here) }
-            }
+            if forward { self.back.push(here) } else { self.forward.push(here) }
+        }
+        if let Some(job) = anew {
+            effects.extend(shared.start(PaneId::Domain, job).0);
         }
         effects
+    }
+}
+
+/// A job that is left behind while it runs is stopped.
+fn cut_short(inquiry: &mut Inquiry) {
+    if inquiry.is_running() {
+        inquiry.stage = Stage::Stopped;
     }
 }
 
@@ -101,6 +137,7 @@ impl Pane for DomainPane {
         match action {
             Action::Follow(Link::Domain(name)) => return self.look_at(name.clone(), shared),
             Action::AskAgain => return self.again(true, None, shared),
+            Action::Authoritative => return self.authoritative(shared, area),
             Action::HistoryBack => return self.travel(shared, false),
             Action::HistoryForward => return self.travel(shared, true),
             Action::Selector => {

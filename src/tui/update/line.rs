@@ -1,7 +1,5 @@
 //! The line: typing, earlier lines, and what an answer leads to.
 
-use std::net::{IpAddr, SocketAddr};
-
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 
@@ -183,6 +181,12 @@ fn submit(state: &mut State) -> Vec<Effect> {
 }
 
 fn servers(state: &mut State, text: &str) -> Vec<Effect> {
+    // The zone's own servers are no resolvers: they are asked beside the one in use, for the domain on the screen.
+    if text.len() >= 4 && "authoritative".starts_with(&text.to_ascii_lowercase()) {
+        state.shared.line = None;
+        state.shared.show = Some(PaneId::Domain);
+        return dispatch(state, PaneId::Domain, &Action::Authoritative);
+    }
     let specs = text.split([',', ' ']).filter(|spec| !spec.is_empty() && *spec != "system");
     let parsed: Result<Vec<Upstream>, String> = specs.map(Upstream::parse).collect();
     match parsed {
@@ -227,33 +231,22 @@ pub(super) fn switch(state: &mut State, upstreams: Vec<Upstream>, label: String)
     effects
 }
 
-/// The choice of name servers, when the report knows the domain's own (by the facts of its section on name servers).
+/// The choice of name servers, when the report knows that the domain has some of its own. They are no resolvers, so they
+/// are asked beside the one in use.
 pub(super) fn known_servers(shared: &Shared) -> Option<Menu> {
     let inquiry = shared.inquiry(PaneId::Domain)?;
     let facts = &inquiry.section("ns")?.facts;
     let zone = facts.get("zone").and_then(serde_json::Value::as_str).unwrap_or(&inquiry.title);
-    let mut own: Vec<(String, SocketAddr)> = Vec::new();
-    for host in facts.get("hosts")?.as_array()? {
-        let name = host.get("name").and_then(serde_json::Value::as_str).unwrap_or("?");
-        let addresses = host.get("addresses").and_then(serde_json::Value::as_array).into_iter().flatten();
-        let parsed = addresses.filter_map(|address| address.as_str()?.parse::<IpAddr>().ok());
-        own.extend(parsed.map(|address| (name.to_owned(), SocketAddr::new(address, 53))));
-    }
-    if own.is_empty() {
+    if facts.get("hosts")?.as_array()?.is_empty() {
         return None;
     }
-    let all = own.iter().map(|(_, address)| Upstream::Plain(*address)).collect();
-    let mut items = vec![
-        ("those it started with".to_owned(), Choice::Switch(Vec::new(), String::new())),
+    let items = vec![
         (
-            format!("all that are authoritative for {zone}: what is published"),
-            Choice::Switch(all, format!("authoritative for {zone}")),
+            format!("authoritative: what the servers of {zone} publish, what yours keeps"),
+            Choice::Act(Action::Authoritative),
         ),
+        ("those it started with".to_owned(), Choice::Switch(Vec::new(), String::new())),
+        ("others ...".to_owned(), Choice::Act(Action::TypeServers)),
     ];
-    for (name, address) in own.iter().take(8) {
-        let label = format!("{name} {}", address.ip());
-        items.push((format!("only {label}"), Choice::Switch(vec![Upstream::Plain(*address)], label)));
-    }
-    items.push(("others ...".to_owned(), Choice::Act(Action::TypeServers)));
-    Some(Menu { title: "ask whom?".into(), items, selected: 1 })
+    Some(Menu { title: "ask whom?".into(), items, selected: 0 })
 }

@@ -198,7 +198,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.shared.ask(
                 Purpose::Servers,
                 "name servers",
-                "IP[:PORT], tls://IP#NAME, https://HOST/path, or system",
+                "system, IP[:PORT], tls://IP#NAME, https://HOST/path, or authoritative: what is published",
             );
             Vec::new()
         }

@@ -292,7 +292,7 @@ fn other_name_servers_are_read_and_the_pane_asks_again() {
 }
 
 #[test]
-fn the_authoritative_servers_are_offered_and_the_answers_compared() {
+fn other_answers_are_compared_and_the_zones_own_servers_are_offered_first() {
     let mut state = fresh();
     update(&mut state, Event::Ready("192.0.2.1".into()));
     press(&mut state, "example.org⏎");
@@ -302,23 +302,70 @@ fn the_authoritative_servers_are_offered_and_the_answers_compared() {
     ns.fact("zone", "example.org");
     tell(&mut state, 1, report(vec![dmarc(), ns.clone()]));
     press(&mut state, "R");
-    assert!(matches!(&state.shared.overlay, Some(Overlay::Menu(menu)) if menu.items.len() == 4));
-    let effects = press(&mut state, "⏎");
-    let authoritative = "198.51.100.53:53".parse().unwrap();
+    assert!(matches!(&state.shared.overlay, Some(Overlay::Menu(menu)) if menu.items.len() == 3));
+    press(&mut state, "↓↓⏎");
+    let effects = press(&mut state, "198.51.100.99⏎");
+    let other = "198.51.100.99:53".parse().unwrap();
     assert!(
-        matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers == &[crate::config::Upstream::Plain(authoritative)]),
+        matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers == &[crate::config::Upstream::Plain(other)]),
         "{effects:?}"
     );
     tell(&mut state, 2, report(vec![Section::new("dmarc", "DMARC"), ns]));
     let compared = state.shared.inquiry(PaneId::Domain).unwrap().compared.clone().unwrap();
-    assert_eq!((compared.before.as_str(), compared.now.as_str()), ("192.0.2.1", "authoritative for example.org"));
+    assert_eq!((compared.before.as_str(), compared.now.as_str()), ("192.0.2.1", "198.51.100.99"));
     assert_eq!(compared.differences.len(), 1);
-    // The ones that it started with are one key away; asking nobody's resolver but theirs.
-    let effects = press(&mut state, "R↑⏎");
+    // The zone's own are the first choice: they are asked beside the resolver, never in its place.
+    let effects = press(&mut state, "R⏎");
     assert!(
-        matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers.is_empty()),
+        matches!(started(&effects).as_slice(), [(3, job)] if job.only.contains(&"published".to_owned()))
+            && effects.len() == 1,
         "{effects:?}"
     );
+    tell(&mut state, 3, report(vec![dmarc()]));
+    let effects = press(&mut state, "R192.0.2.7⏎");
+    assert!(matches!(effects.as_slice(), [Effect::Switch(_), ..]), "{effects:?}");
+}
+
+#[test]
+fn the_zones_own_servers_are_asked_beside_the_resolver_and_their_section_is_shown() {
+    let mut state = on_dmarc();
+    let effects = press(&mut state, "Rauthoritative⏎");
+    let jobs = started(&effects);
+    let [(2, job)] = jobs.as_slice() else { panic!("{effects:?}") };
+    assert!(job.fresh && job.only.len() == crate::records::ALL.len() + 1 && job.only.contains(&"published".to_owned()));
+    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    crate::tui::view::draw(&state, area, &mut buffer);
+    let shown: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+    assert!(shown.contains("> … asking Published"), "{shown}");
+    // Asking again asks the same, and another domain is an ordinary audit.
+    let effects = press(&mut state, "r");
+    assert_eq!(started(&effects)[0].1.only.len(), crate::records::ALL.len() + 1);
+    let effects = press(&mut state, ":example.net⏎");
+    assert!(started(&effects)[0].1.only.is_empty());
+}
+
+#[test]
+fn without_a_domain_there_are_no_own_servers_to_ask() {
+    let mut state = fresh();
+    assert!(press(&mut state, "⎋Rauthoritative⏎").is_empty());
+    assert!(state.shared.notice.as_ref().is_some_and(|notice| notice.bad && notice.text.contains("Type a domain")));
+}
+
+#[test]
+fn a_place_that_was_left_while_it_was_asked_is_asked_again_on_the_return() {
+    let mut state = on_dmarc();
+    press(&mut state, ":example.net⏎");
+    // Back while it runs: it is stopped, and its place is kept.
+    let effects = press(&mut state, "<");
+    assert!(matches!(effects.as_slice(), [Effect::Cancel(JobId(2))]), "{effects:?}");
+    let effects = press(&mut state, ">");
+    assert!(
+        matches!(started(&effects).as_slice(), [(3, Job { task: Task::Domain { name, .. }, .. })] if name.as_str() == "example.net"),
+        "{effects:?}"
+    );
+    // What was finished is shown as it was.
+    assert!(started(&press(&mut state, "<")).is_empty());
 }
 
 #[test]

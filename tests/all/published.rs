@@ -1,0 +1,135 @@
+//! What is published beside what the resolver keeps, through the engine in the demo world: authoritative servers on ports of
+//! their own, one that knows no zone, and addresses that nobody should be sent to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mxray::config::Settings;
+use mxray::engine::Engine;
+use mxray::job::{Job, JobEvent, JobId, Task};
+use mxray::lab::Lab;
+use mxray::name::Name;
+use mxray::records::with_requested;
+use mxray::report::{Report, Section, State};
+
+async fn ask(settings: Settings, domain: &str, only: Vec<String>) -> Arc<Report> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let engine = Engine::new(Settings { timeout: Duration::from_secs(2), ..settings }).unwrap();
+    let name = Name::from_text(domain).unwrap();
+    engine.start(JobId(1), Job { only, ..Job::new(Task::Domain { name, selectors: Vec::new() }) });
+    let report = async {
+        loop {
+            engine.outbox().ready().await;
+            for (_, event) in engine.outbox().drain() {
+                if let JobEvent::Finished(report, _) = event {
+                    return report;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), report).await.expect("the job ends")
+}
+
+fn published(report: &Report) -> &Section {
+    report.sections.iter().find(|section| section.id == "published").expect("it was asked for")
+}
+
+fn only() -> Vec<String> {
+    vec!["published".to_owned()]
+}
+
+fn ids(section: &Section) -> Vec<&str> {
+    section.findings.iter().map(|finding| finding.id).collect()
+}
+
+#[tokio::test]
+async fn the_lagging_domain_shows_what_is_kept_and_for_how_long() {
+    let lab = Lab::start().await.unwrap();
+    let report = ask(lab.settings(), "lagging.example", only()).await;
+    let section = published(&report);
+    let said: Vec<&str> = section.findings.iter().map(|finding| finding.text.as_str()).collect();
+    assert_eq!(ids(section), ["published.lame", "published.resolver-behind", "published.resolver-behind"], "{said:#?}");
+    let dmarc = said.iter().find(|text| text.contains("_dmarc")).unwrap();
+    assert!(dmarc.contains("published; your resolver keeps the old answer for 42 minutes"), "{dmarc}");
+    assert!(dmarc.contains("Published: v=DMARC1; p=reject; rua="), "{dmarc}");
+    assert!(said.iter().any(|text| text.contains("old.lagging.example") && text.contains("refuses")), "{said:#?}");
+    // Each server was asked by itself, at the port that its address stands for, and none of it came from a cache.
+    let direct: Vec<_> = report.lookups.iter().filter(|lookup| lookup.name == "_dmarc.lagging.example").collect();
+    let vias: std::collections::BTreeSet<&str> = direct.iter().map(|lookup| lookup.via.as_str()).collect();
+    assert_eq!((direct.len(), vias.len()), (4, 3), "{direct:#?}");
+    assert!(direct.iter().all(|lookup| !lookup.cached && lookup.asked_by == ["published"]), "{direct:#?}");
+}
+
+#[tokio::test]
+async fn a_domain_in_step_says_so_and_only_where_it_was_asked_for() {
+    let lab = Lab::start().await.unwrap();
+    let report = ask(lab.settings(), "monsec.example", with_requested(&[])).await;
+    let section = published(&report);
+    assert_eq!((section.headline.as_str(), section.state), ("in step", State::Ok), "{:#?}", section.findings);
+    assert_eq!(report.sections.last().map(|section| section.id), Some("published"), "its place is the last");
+    assert_eq!(section.facts["servers"].as_array().unwrap().len(), 2);
+    let report = ask(lab.settings(), "monsec.example", Vec::new()).await;
+    assert!(report.sections.iter().all(|section| section.id != "published"));
+    let direct =
+        report.lookups.iter().any(|lookup| lookup.kind == "dns" && !lookup.via.ends_with(&lab.address().to_string()));
+    assert!(!direct, "an audit asks nobody but the resolver");
+}
+
+#[tokio::test]
+async fn every_name_server_of_the_demo_world_speaks_for_its_zones() {
+    let lab = Lab::start().await.unwrap();
+    for zone in lab.zones().iter().filter(|zone| zone.ends_with("example") && *zone != "lagging.example") {
+        let report = ask(lab.settings(), zone, only()).await;
+        let section = published(&report);
+        for server in section.facts.get("servers").and_then(|servers| servers.as_array()).into_iter().flatten() {
+            assert_eq!(server["state"], "authoritative", "{zone}: {server}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_are_not_public_are_not_asked() {
+    let lab = Lab::start().await.unwrap();
+    // The demo's own mapping is what lets its documentation addresses be asked; without it nothing goes out.
+    let settings = Settings { connect_to: Vec::new(), ..lab.settings() };
+    let report = ask(settings, "monsec.example", only()).await;
+    let section = published(&report);
+    assert_eq!((section.state, ids(section)), (State::Unknown, vec!["published.could-not-look"]));
+    let text = &section.findings[0].text;
+    assert!(
+        text.contains("192.0.2.53 is for documentation only") && text.contains("mxray does not ask there"),
+        "{text}"
+    );
+    let out = report.lookups.iter().filter(|lookup| !lookup.via.is_empty());
+    assert!(
+        out.clone().all(|lookup| lookup.via.ends_with(&lab.address().to_string())),
+        "{:#?}",
+        out.collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn a_fault_at_the_zones_own_servers_is_not_absence() {
+    let lab = Lab::start().await.unwrap();
+    for (fault, id) in
+        [("servfail", "published.lame"), ("timeout", "published.no-answer"), ("malformed", "published.no-answer")]
+    {
+        lab.set_fault("lagging.example", Some("SOA"), fault).unwrap();
+        let report = ask(lab.settings(), "lagging.example", only()).await;
+        let section = published(&report);
+        assert_eq!((section.state, ids(section)), (State::Unknown, vec!["published.could-not-look"]), "{fault} {id}");
+    }
+    lab.clear_faults();
+    // Long answers come over TCP from these servers too.
+    lab.set_fault("_dmarc.lagging.example", Some("TXT"), "truncate").unwrap();
+    let report = ask(lab.settings(), "lagging.example", only()).await;
+    let direct = report
+        .lookups
+        .iter()
+        .filter(|lookup| lookup.name == "_dmarc.lagging.example" && lookup.outcome == Some("answer"));
+    assert!(
+        direct.clone().count() >= 3 && direct.clone().all(|lookup| lookup.via.starts_with("tcp ")),
+        "{:#?}",
+        direct.collect::<Vec<_>>()
+    );
+}

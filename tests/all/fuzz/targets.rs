@@ -136,7 +136,7 @@ fn wild(bytes: &[u8], query: &Query) -> Answer {
         .chain([Name::from_text("mx.a.example").unwrap()])
         .collect();
     let (name, kind) = match query {
-        Query::Dns { name, kind } => (name, *kind),
+        Query::Dns { name, kind } | Query::At { name, kind, .. } => (name, *kind),
         Query::Https { .. } => {
             let outcome = HttpsOutcome::Body { content_type: None, body: bytes.to_vec(), cut: false };
             return Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() });

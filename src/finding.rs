@@ -35,7 +35,7 @@ impl Severity {
 }
 
 /// Offsets in bytes into the text that a finding quotes: from `start` to just before `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// Offset of the first byte.
     pub start: usize,

@@ -22,6 +22,7 @@ mod headers;
 pub mod hops;
 pub mod identities;
 mod lines;
+pub mod mime;
 mod parse;
 pub mod received;
 mod repair;
@@ -54,6 +55,7 @@ pub const ALL: &[&dyn Check<Message>] = &[
     &identities::Identities,
     &hops::Hops,
     &claimed::Claimed,
+    &mime::Mime,
     &headers::Headers,
 ];
 

@@ -222,6 +222,11 @@ fn facts(identities: &[Identity], standings: &[Option<bool>]) -> Vec<serde_json:
     identities.iter().zip(standings).map(fact).collect()
 }
 
+/// Whether a name is made to look like another, as a link's target beside its words.
+pub(in crate::message) fn looks_like(suspect: &Name, model: &Name) -> bool {
+    alike::likeness(suspect, model).is_some()
+}
+
 /// A name in its own script; `None` when it is plain ASCII.
 fn unicode(name: &Name) -> Option<String> {
     let (text, _) = idna::domain_to_unicode(name.as_str());

@@ -315,7 +315,7 @@ fn known_ids(kind: &Task) -> Vec<&'static str> {
         Task::Dmarc { .. } => vec!["dmarc"],
         Task::Message { .. } => crate::message::ALL.iter().map(|check| check.id()).collect(),
         Task::Smtp { .. } => crate::smtp::ALL.iter().map(|check| check.id()).collect(),
-        Task::Dialogue { .. } => crate::smtp::written::ALL.iter().map(|check| check.id()).collect(),
+        Task::Dialogue { .. } => crate::smtp::WRITTEN.iter().map(|check| check.id()).collect(),
     }
 }
 

@@ -29,6 +29,9 @@ use crate::report::{Section, Table, VerdictLine};
 /// Every check of a dialogue, in the fixed order of the sections.
 pub const ALL: &[&dyn Check<Target>] = &[&transport::Transport, &tls::Tls, &lines::Lines];
 
+/// Every check of a dialogue that somebody wrote down.
+pub const WRITTEN: &[&dyn Check<written::Written>] = &[&written::WrittenLines];
+
 impl Subject for Target {
     const KIND: &'static str = "smtp";
 

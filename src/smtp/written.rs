@@ -30,10 +30,8 @@ impl Written {
     }
 }
 
-struct WrittenLines;
-
-/// Every check of a written dialogue.
-pub const ALL: &[&dyn Check<Written>] = &[&WrittenLines];
+/// The dialogue, line by line, with its slips.
+pub struct WrittenLines;
 
 impl Check<Written> for WrittenLines {
     fn id(&self) -> &'static str {
@@ -86,7 +84,7 @@ impl Subject for Written {
     }
 
     fn checks(&self) -> &'static [&'static dyn Check<Written>] {
-        ALL
+        super::WRITTEN
     }
 
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {

@@ -271,7 +271,7 @@ pub fn expected(task: &Task) -> Vec<Expected> {
         Task::Domain { .. } => titles(records::ALL),
         Task::Message { .. } => titles(message::ALL),
         Task::Smtp { .. } => titles(smtp::ALL),
-        Task::Dialogue { .. } => titles(smtp::written::ALL),
+        Task::Dialogue { .. } => titles(smtp::WRITTEN),
         // No pane asks these.
         Task::Spf { .. } | Task::Dmarc { .. } => Vec::new(),
     }

@@ -34,7 +34,30 @@ const SCENES: &[Scene] = &[
         arguments: &["--demo", "monsec.example"],
         columns: 100,
         rows: 32,
-        steps: &[See("DO FIRST"), Type("\t"), See("§7.4"), Type("\t"), See("RFC 8461")],
+        steps: &[See("as of"), Type("jjjjjj"), See("RFC 8461")],
+    },
+    Scene {
+        file: "message",
+        arguments: &["--demo", "assets/demo/messages/phish.eml"],
+        columns: 110,
+        rows: 36,
+        steps: &[See("NOTHING ASKED YET"), Type("a"), See("REJECT"), See("FAIL: body changed")],
+    },
+    Scene {
+        file: "smtp",
+        arguments: &["--demo", "mx.expired.servers.example:25"],
+        columns: 110,
+        rows: 36,
+        steps: &[
+            See("we closed"),
+            Type(":"),
+            See("Esc close"),
+            Type("expired.servers.example\r"),
+            See("10 mx.expired"),
+            See("we closed"),
+            Type("kkkkkkkkkk"),
+            See("expired on"),
+        ],
     },
     Scene {
         file: "lookups",
@@ -68,6 +91,7 @@ fn play(scene: &Scene) -> Result<vt100::Screen> {
     let pty = native_pty_system().openpty(size).map_err(|why| eyre!("no pseudo-terminal: {why}"))?;
     let mut command = CommandBuilder::new(&program);
     command.args(scene.arguments);
+    command.cwd(env!("CARGO_MANIFEST_DIR"));
     command.env("TERM", "xterm-256color");
     command.env("COLORTERM", "truecolor");
     command.env_remove("NO_COLOR");

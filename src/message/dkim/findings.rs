@@ -256,10 +256,11 @@ fn times(message: &Message, one: &Judged<'_>, now: OffsetDateTime, say: &mut imp
     }
     if let Some(signed) = one.signature.timestamp {
         let reference = received.unwrap_or(now).unix_timestamp();
+        let than = if received.is_some() { "than the message was received" } else { "than now" };
         if signed > reference + SKEW {
             say(Finding::warning(
                 "dkim.signed-in-future",
-                format!("Signature #{n} says that it was made at {}, later than the message was received: a clock is wrong, or the date is made up.", when(signed)),
+                format!("Signature #{n} says that it was made at {}, later {than}: a clock is wrong, or the date is made up.", when(signed)),
             )
             .with_reference("RFC 6376 §3.5"));
         }

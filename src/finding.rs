@@ -87,7 +87,7 @@ pub struct Finding {
     /// no records (a message's header), in the message's text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
-    /// Which of the section's `Block::Record`s (counted from 0) the span lies in.
+    /// Which of the section's `Block::Record`s (counted from 0) the span lies in; its `Block::Source`s are counted after them.
     #[serde(skip)]
     pub record: usize,
 }

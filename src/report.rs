@@ -190,6 +190,22 @@ impl Section {
     }
 }
 
+impl Section {
+    /// The text that a finding's span lies in, with its name: one of the section's records, or, counted on after them, one of
+    /// its files.
+    pub fn text_of(&self, finding: &Finding) -> Option<(&str, &str)> {
+        let records = self.blocks.iter().filter_map(|block| match block {
+            Block::Record(record) => Some((record.name.as_str(), record.text.as_str())),
+            _ => None,
+        });
+        let files = self.blocks.iter().filter_map(|block| match block {
+            Block::Source { title, text, .. } => Some((title.as_str(), text.as_str())),
+            _ => None,
+        });
+        records.chain(files).nth(finding.record)
+    }
+}
+
 /// How many findings of one kind a section shows; a hostile record could make thousands.
 const MAX_ALIKE: usize = 3;
 

@@ -3,13 +3,16 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::page::{Page, Tone, cut, padded};
-use crate::report::{Cell, Fact, RecordBlock, Table, TreeNode};
+use crate::finding::Severity;
+use crate::report::{Cell, Fact, Mark, RecordBlock, Table, TreeNode};
 use crate::untrusted::visible;
 
 /// Files longer than this are not printed whole: the screen scrolls, a report does not.
 const MOST_SOURCE_LINES: usize = 24;
 /// Columns that the last column of a table keeps before the others give way.
 const LAST_COLUMN: usize = 32;
+/// Columns of a file's line beside its explanation.
+const SOURCE_LINE: usize = 40;
 /// Columns of a term beside its explanation.
 const TERM: usize = 30;
 
@@ -120,13 +123,33 @@ pub fn table(page: &mut Page, indent: &str, table: &Table) {
     }
 }
 
-/// A file as it was read, up to a screenful.
-pub fn source(page: &mut Page, indent: &str, title: &str, text: &str) {
+/// A file as it was read, up to a screenful, each line with what it means beside it.
+pub fn source(page: &mut Page, indent: &str, title: &str, (text, marks): (&str, &[Mark])) {
     page.line(&[(Tone::Plain, indent), (Tone::Dim, title)]);
-    let lines: Vec<&str> = text.lines().collect();
-    for line in lines.iter().take(MOST_SOURCE_LINES) {
-        let line = cut(line.trim_end_matches('\r'), page.width().saturating_sub(indent.len() + 2));
-        page.line(&[(Tone::Plain, indent), (Tone::Plain, "  "), (Tone::Plain, &line)]);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let shown = lines.iter().take(MOST_SOURCE_LINES);
+    let widest = shown.clone().map(|line| visible(line.trim_end_matches(['\r', '\n'])).width()).max().unwrap_or(0);
+    let mut start = 0;
+    for line in shown {
+        let end = start + line.len();
+        let here: Vec<&Mark> =
+            marks.iter().filter(|mark| (start..end).contains(&mark.span.start) && !mark.note.is_empty()).collect();
+        let bare = line.trim_end_matches(['\r', '\n']);
+        if here.is_empty() {
+            let bare = cut(bare, page.width().saturating_sub(indent.len() + 2));
+            page.line(&[(Tone::Plain, indent), (Tone::Plain, "  "), (Tone::Plain, &bare)]);
+        } else {
+            let width = widest.min(SOURCE_LINE);
+            let severity = here.iter().map(|mark| mark.severity).max().unwrap_or(Severity::Ok);
+            let head = padded(&cut(bare, width), width);
+            let notes: Vec<&str> = here.iter().map(|mark| mark.note.as_str()).collect();
+            page.wrapped(
+                &[(Tone::Plain, indent), (Tone::Plain, "  "), (severity.into(), &head), (Tone::Plain, "  ")],
+                Tone::Dim,
+                &notes.join("; "),
+            );
+        }
+        start = end;
     }
     if lines.len() > MOST_SOURCE_LINES {
         let more = format!("  and {} more lines", lines.len() - MOST_SOURCE_LINES);

@@ -7,6 +7,9 @@ use crate::finding::{Suggestion, SuggestionKind};
 use crate::report::{Block, Cell, RecordBlock, Report, Section, State, Table, TreeNode};
 use crate::untrusted::{visible, visible_lines};
 
+/// Of a file, no more explained parts than these are listed.
+const MOST_MARKS: usize = 24;
+
 /// The report as Markdown (CommonMark with tables).
 pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
@@ -65,9 +68,13 @@ fn section(out: &mut String, section: &Section) {
                     let _ = writeln!(out, "{}\n", prose(paragraph));
                 }
             }
-            Block::Source { title, text, .. } => {
+            Block::Source { title, text, marks } => {
                 let _ = writeln!(out, "{}\n", prose(title));
                 fenced(out, text);
+                for mark in marks.iter().filter(|mark| !mark.note.is_empty()).take(MOST_MARKS) {
+                    let part = mark.span.of_str(text).unwrap_or_default().trim();
+                    let _ = writeln!(out, "- {}: {}", code(part), prose(&mark.note));
+                }
             }
         }
     }

@@ -114,7 +114,7 @@ fn section(page: &mut Page, section: &Section, open: bool) {
             Block::Facts(facts) => blocks::facts(page, "       ", facts),
             Block::Tree(nodes) => blocks::tree(page, "       ", nodes),
             Block::Table(table) => blocks::table(page, "       ", table),
-            Block::Source { title, text, .. } => blocks::source(page, "       ", title, text),
+            Block::Source { title, text, marks } => blocks::source(page, "       ", title, (text, marks)),
             // Long; the screen and Markdown have it.
             Block::Prose { .. } => {}
         }
@@ -127,14 +127,8 @@ fn section(page: &mut Page, section: &Section, open: bool) {
 fn finding(page: &mut Page, section: &Section, finding: &Finding) {
     let word = format!("{}  ", padded(finding.severity.word(), 5));
     page.wrapped(&[(finding.severity.into(), &word)], Tone::Plain, &finding.text);
-    if let Some(span) = finding.span {
-        let records = section.blocks.iter().filter_map(|block| match block {
-            Block::Record(record) => Some(record),
-            _ => None,
-        });
-        if let Some(record) = records.into_iter().nth(finding.record) {
-            quote(page, &record.text, span, finding.severity.into());
-        }
+    if let (Some(span), Some((_, text))) = (finding.span, section.text_of(finding)) {
+        quote(page, text, span, finding.severity.into());
     }
     if let Some(fix) = &finding.fix {
         page.wrapped(&[(Tone::Dim, "       do: ")], Tone::Plain, fix);

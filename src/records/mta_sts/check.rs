@@ -304,7 +304,13 @@ impl Looked<'_> {
                     format!("\"{}\" is ignored: RFC 8461 does not know the key.", short(line)),
                 ),
             };
-            findings.push(finding.with_reference("RFC 8461 §3.2"));
+            let finding = finding.with_reference("RFC 8461 §3.2");
+            // The file is counted after the section's records, of which each TXT is one.
+            findings.push(if problem.span.start < problem.span.end {
+                finding.with_span(problem.span).in_record(self.txt.texts().count())
+            } else {
+                finding
+            });
         }
         if let Some(age) = policy.max_age.filter(|age| *age < 86_400 && policy.mode != Some(StsMode::None)) {
             findings.push(
@@ -425,6 +431,14 @@ impl Looked<'_> {
             _ if self.mx.null_mx => ("no: the domain takes no mail", Severity::Ok),
             Some(StsMode::Enforce) if section.findings.iter().any(|finding| finding.id == "mta-sts.no-mx-listed") => {
                 ("nothing to read: the enforced MTA-STS policy lists no MX, so honouring senders stop", Severity::Error)
+            }
+            Some(StsMode::Enforce)
+                if section.findings.iter().any(|finding| finding.id == "mta-sts.some-mx-unlisted") =>
+            {
+                (
+                    "hard, by the listed MX alone: MTA-STS enforces verified TLS and honouring senders skip the others",
+                    Severity::Info,
+                )
             }
             Some(StsMode::Enforce) => ("hard: MTA-STS enforces verified TLS", Severity::Ok),
             Some(StsMode::Testing) => ("yes: MTA-STS is testing", Severity::Warning),

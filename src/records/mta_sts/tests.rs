@@ -89,9 +89,20 @@ fn the_domain_of_the_crash_course_lists_none_of_its_mx() {
 }
 
 #[test]
+fn a_bad_line_of_the_policy_is_quoted_from_the_file() {
+    let section = with(DNS, "version: STSv1\nmode: sometimes\nmx: mx1.example.com\nmax_age: 604800\n");
+    let finding = section.findings.iter().find(|finding| finding.id == "mta-sts.policy-invalid").unwrap();
+    let (name, text) = section.text_of(finding).unwrap();
+    assert!(name.starts_with("https://"), "{name}");
+    assert_eq!(finding.span.unwrap().of_str(text), Some("mode: sometimes"));
+}
+
+#[test]
 fn some_unlisted_mx_are_a_warning_and_none_listed_is_an_error() {
     let some = with(DNS, "version: STSv1\nmode: enforce\nmx: mx1.example.com\nmax_age: 604800\n");
     assert_eq!(severity(&some, "mta-sts.some-mx-unlisted"), Some(Severity::Warning));
+    let posture = &some.posture[0];
+    assert!(posture.answer.starts_with("hard, by the listed MX alone") && posture.severity == Severity::Info);
     let none = with(DNS, "version: STSv1\nmode: enforce\nmx: other.example.com\nmax_age: 604800\n");
     assert_eq!(severity(&none, "mta-sts.no-mx-listed"), Some(Severity::Error));
     assert!(none.findings[0].text.contains("mx1.example.com, mx2.example.net: senders that honour it deliver nothing"));

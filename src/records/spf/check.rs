@@ -72,7 +72,7 @@ impl Check<Domain> for Spf {
         let sender = Sender::of(name, &mx, !matches!(address.look(), Look::Absent(_)));
         let mut look = Looked { domain, txt, selection, tree, sender, section: Section::new(ID, TITLE) };
         if let (Some(dmarc), Some(wildcard)) = (dmarc, wildcard.transpose()?) {
-            look.at_dmarc(&dmarc, &wildcard);
+            look.below(&dmarc, &wildcard);
         }
         look.misplaced(misplaced);
         look.near_misses();
@@ -354,21 +354,19 @@ impl Looked<'_, '_> {
         }
     }
 
-    fn at_dmarc(&mut self, dmarc: &Dns<'_>, random: &Dns<'_>) {
+    fn below(&mut self, dmarc: &Dns<'_>, random: &Dns<'_>) {
         let (there, everywhere) = (Selection::of(dmarc).records, Selection::of(random).records);
-        let finding = if there == everywhere {
-            Finding::info(
-                "spf.wildcard",
-                "A wildcard answers with an SPF record for every name below the domain, so subdomains that do not exist have SPF too.",
-            )
-        } else {
-            Finding::warning(
-                "spf.at-dmarc",
-                "An SPF record stands at _dmarc, where receivers look for DMARC only: it does nothing there.",
-            )
-            .with_fix("Delete it there.")
-        };
-        self.say(finding.with_reference("RFC 7208 §4.4").with_evidence([dmarc.id, random.id]));
+        // What stands at _dmarc alone is for the section on DMARC to say.
+        if there == everywhere {
+            self.say(
+                Finding::info(
+                    "spf.wildcard",
+                    "A wildcard answers with an SPF record for every name below the domain, so subdomains that do not exist have SPF too.",
+                )
+                .with_reference("RFC 7208 §4.4")
+                .with_evidence([dmarc.id, random.id]),
+            );
+        }
     }
 
     fn dynamic(&mut self, addresses: Vec<(Span, IpAddr, Name)>) {

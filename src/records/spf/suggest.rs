@@ -63,7 +63,9 @@ pub fn suggestions(
     if let Some(ttl) = ttl
         && !selection.records.is_empty()
     {
-        all = all.into_iter().map(|suggestion| suggestion.with_ttl(ttl)).collect();
+        // The published record's TTL stays; what is new has none yet.
+        let keeps = |suggestion: &Suggestion| suggestion.current.is_some();
+        all = all.into_iter().map(|one| if keeps(&one) { one.with_ttl(ttl) } else { one }).collect();
     }
     all
 }
@@ -269,9 +271,10 @@ fn merged(domain: &Domain, several: &[String]) -> Option<Suggestion> {
 }
 
 /// The record with its costliest includes replaced by the addresses that they stand for today, until ten look-ups are enough.
-fn flattened(domain: &Domain, text: &str, tree: &Tree, done: usize) -> Option<Suggestion> {
-    if tree.lookups <= MAX_LOOKUPS || tree.root.record()?.problem().is_some() {
-        return None;
+/// What would be too long for one answer over UDP goes into records of its own, which are to be published first.
+fn flattened(domain: &Domain, text: &str, tree: &Tree, done: usize) -> Vec<Suggestion> {
+    if tree.lookups <= MAX_LOOKUPS || tree.root.record().is_none_or(|record| record.problem().is_some()) {
+        return Vec::new();
     }
     let mut candidates: Vec<(usize, u32, Vec<Network>)> =
         tree.root.terms.iter().enumerate().filter_map(|(at, node)| Some((at, node.total, addresses(node)?))).collect();
@@ -279,43 +282,107 @@ fn flattened(domain: &Domain, text: &str, tree: &Tree, done: usize) -> Option<Su
     candidates.sort_by_key(|(_, total, networks)| (std::cmp::Reverse(*total), networks.len()));
     let mut left = tree.lookups;
     let mut replaced: Vec<(usize, Vec<Network>)> = Vec::new();
-    for (at, total, networks) in candidates {
+    let mut candidates = candidates.into_iter();
+    loop {
         if left <= MAX_LOOKUPS {
-            break;
+            let parts = written(domain, tree, &replaced);
+            let more = u32::try_from(parts.below.len()).unwrap_or(u32::MAX);
+            if left.saturating_add(more) <= MAX_LOOKUPS {
+                return proposed(domain, text, tree, (parts, left + more), done);
+            }
         }
+        let Some((at, total, networks)) = candidates.next() else { return Vec::new() };
         left -= total;
         replaced.push((at, networks));
     }
-    if left > MAX_LOOKUPS {
-        return None;
-    }
-    let mut value = "v=spf1".to_owned();
-    let mut names = Vec::new();
+}
+
+/// A flattened record: its text, the records below it that hold the addresses where they are many, and what was replaced.
+struct Parts {
+    value: String,
+    below: Vec<(Name, String)>,
+    replaced: Vec<String>,
+}
+
+fn written(domain: &Domain, tree: &Tree, replaced: &[(usize, Vec<Network>)]) -> Parts {
+    let of = |at: usize| replaced.iter().find(|(other, _)| *other == at).map(|(_, networks)| networks);
+    let text = |networks: &[Network]| networks.iter().map(Network::to_string).collect::<Vec<_>>();
+    let (mut inline, mut names, mut many) = (vec!["v=spf1".to_owned()], Vec::new(), Vec::new());
     for (at, node) in tree.root.terms.iter().enumerate() {
-        match replaced.iter().find(|(other, _)| *other == at) {
-            Some((_, networks)) => {
+        match of(at) {
+            Some(networks) => {
                 names.push(format!("\"{}\"", node.term.text));
-                networks.iter().for_each(|network| value.push_str(&format!(" {network}")));
+                inline.extend(text(networks));
+                many.extend(text(networks));
             }
-            None => value.push_str(&format!(" {}", node.term.text)),
+            None => inline.push(node.term.text.clone()),
         }
     }
-    Some(Suggestion {
-        step: u32::try_from(done).unwrap_or(0) + 1,
+    let value = inline.join(" ");
+    if value.len() <= MAX_TEXT {
+        return Parts { value, below: Vec::new(), replaced: names };
+    }
+    let mut below: Vec<(Name, String)> = Vec::new();
+    let mut full = true;
+    for network in many {
+        // " -all" goes behind.
+        full |= below.last().is_none_or(|(_, value)| value.len() + 1 + network.len() + 5 > MAX_TEXT);
+        if full {
+            let Ok(name) = domain.name.below(&format!("_spf{}", below.len() + 1)) else { break };
+            below.push((name, "v=spf1".to_owned()));
+            full = false;
+        }
+        if let Some((_, value)) = below.last_mut() {
+            value.push(' ');
+            value.push_str(&network);
+        }
+    }
+    below.iter_mut().for_each(|(_, value)| value.push_str(" -all"));
+    let mut terms = vec!["v=spf1".to_owned()];
+    let mut includes: Vec<String> = below.iter().map(|(name, _)| format!("include:{name}")).collect();
+    for (at, node) in tree.root.terms.iter().enumerate() {
+        match of(at) {
+            // They all stand where the first of them stood.
+            Some(_) => terms.append(&mut includes),
+            None => terms.push(node.term.text.clone()),
+        }
+    }
+    Parts { value: terms.join(" "), below, replaced: names }
+}
+
+fn proposed(domain: &Domain, text: &str, tree: &Tree, (parts, left): (Parts, u32), done: usize) -> Vec<Suggestion> {
+    let first = u32::try_from(done).unwrap_or(0) + 1;
+    let mut all: Vec<Suggestion> = Vec::new();
+    for (step, (name, value)) in (first..).zip(parts.below) {
+        all.push(Suggestion {
+            step,
+            why: format!("The addresses behind {} today, in records short enough for every resolver. Publish them before the last step includes them.", parts.replaced.join(" and ")),
+            risk: "None while no record includes it. If something stands at this name already, take another name, here and in the last step.".into(),
+            undo: "Delete it, after the last step is undone.".into(),
+            ..Suggestion::txt(&name, &domain.zone(), value)
+        });
+    }
+    let last = first + u32::try_from(all.len()).unwrap_or(0);
+    all.push(Suggestion {
+        step: last,
         current: Some(text.to_owned()),
         why: format!(
             "{} look-ups become {left}: {} replaced by the addresses behind it today. Better, where you can: remove includes of services \
              that you no longer use, or send them from a subdomain with a record of its own.",
             tree.lookups,
-            names.join(" and "),
+            parts.replaced.join(" and "),
         ),
         risk: "These addresses belong to others, who change them without telling you: mail from a new one is then suspected. Compare \
                them every week, or do it by a program."
             .into(),
         undo: "Publish the old text again.".into(),
-        ..txt(domain, value)
-    })
+        ..txt(domain, parts.value)
+    });
+    all
 }
+
+/// A text longer than this does not fit into 512 bytes with the rest of an answer (RFC 7208 §3.4).
+const MAX_TEXT: usize = 450;
 
 /// The addresses that a term passes, when they are all known and nothing in it but passes and an `all` that does not.
 fn addresses(node: &TermNode) -> Option<Vec<Network>> {

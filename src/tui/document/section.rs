@@ -73,16 +73,10 @@ pub fn evidence<'a>(
     let rule = if finding.reference.is_empty() { "ours: no standard says it" } else { finding.reference };
     out.flow(vec![Piece::new("  ", Look::Plain), Piece::new(rule, Look::Plain)], 2);
     out.flow(vec![Piece::new(format!("  finding {}", finding.id), Look::Dim)], 2);
-    if let Some(span) = finding.span {
-        let records = section.blocks.iter().filter_map(|block| match block {
-            Block::Record(record) => Some(record),
-            _ => None,
-        });
-        if let Some(record) = records.into_iter().nth(finding.record) {
-            out.heading("bytes", &format!("{} to {} of {}", span.start, span.end, record.name));
-            let part = span.of_str(&record.text).unwrap_or("");
-            out.flow(vec![Piece::new("  ", Look::Plain), Piece::new(part, Look::Marked(finding.severity))], 2);
-        }
+    if let (Some(span), Some((name, text))) = (finding.span, section.text_of(finding)) {
+        out.heading("bytes", &format!("{} to {} of {name}", span.start, span.end));
+        let part = span.of_str(text).unwrap_or("");
+        out.flow(vec![Piece::new("  ", Look::Plain), Piece::new(part, Look::Marked(finding.severity))], 2);
     }
     let (title, ids) = if finding.evidence.is_empty() {
         ("lookups that this section read", &section.evidence)

@@ -69,6 +69,15 @@ impl DnsAnswer {
         }
     }
 
+    /// What was proven of this answer, read beside the plain one: where nothing could be validated, what the resolver
+    /// claims of the plain answer is all that there is.
+    pub fn dnssec_or_claim(&self, plain: &DnsAnswer) -> Dnssec {
+        match self.dnssec {
+            proven @ (Dnssec::Secure | Dnssec::Insecure | Dnssec::Bogus) => proven,
+            Dnssec::Claimed | Dnssec::Unknown => plain.dnssec,
+        }
+    }
+
     /// Whether the name surely does not exist.
     pub fn is_no_such_name(&self) -> bool {
         self.outcome == Outcome::NoSuchName

@@ -108,6 +108,16 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// Asks whether DNSSEC holds for records of `kind` at `name`, or for their absence: validated here, from the trust
+    /// anchor down. It is a question of its own, which takes longer than [`Seen::dns`] and need not succeed where that
+    /// does: `dnssec` is then `Unknown`, and the outcome says why. A bogus answer has no records.
+    pub fn validated(&self, name: &Name, kind: Kind) -> Result<Dns<'a>, Wait> {
+        match self.ask(Query::validated(name, kind), Lane::Probe)? {
+            (id, Answer::Dns(answer)) => Ok(Dns { id, answer }),
+            (_, Answer::Https(_) | Answer::Smtp(_)) => Err(Wait::Answers),
+        }
+    }
+
     /// Asks for the file at `url` under the rules of what it is.
     pub fn https(&self, url: &str, rules: HttpsRules) -> Result<Https<'a>, Wait> {
         match self.ask(Query::Https { url: Arc::from(url), rules }, Lane::Chain)? {

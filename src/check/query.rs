@@ -29,6 +29,13 @@ pub enum Query {
         /// The type.
         kind: Kind,
     },
+    /// The same, validated here from the trust anchor down (RFC 4035 §5): a chain of questions of its own.
+    Validated {
+        /// The owner name.
+        name: Name,
+        /// The type.
+        kind: Kind,
+    },
     /// A small file over HTTPS.
     Https {
         /// The URL, `https` only.
@@ -44,6 +51,11 @@ impl Query {
     /// The question for `kind` at `name`.
     pub fn dns(name: &Name, kind: Kind) -> Query {
         Query::Dns { name: name.clone(), kind }
+    }
+
+    /// The question whether DNSSEC holds for `kind` at `name`.
+    pub fn validated(name: &Name, kind: Kind) -> Query {
+        Query::Validated { name: name.clone(), kind }
     }
 }
 

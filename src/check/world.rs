@@ -16,8 +16,8 @@ use base64::prelude::BASE64_STANDARD;
 use time::OffsetDateTime;
 
 use crate::check::{
-    Answer, Check, Data, DnsAnswer, Dnssec, Evidence, HttpsAnswer, HttpsOutcome, Kind, Memo, Outcome, Query, Record,
-    Seen, Wait,
+    Answer, Check, Data, DnsAnswer, Dnssec, Evidence, HttpsAnswer, HttpsOutcome, Kind, Look, Memo, Outcome, Query,
+    Record, Seen, Wait,
 };
 use crate::name::Name;
 use crate::report::{LookupId, Section};
@@ -85,7 +85,8 @@ impl World {
         self
     }
 
-    /// Every DNS answer says this about DNSSEC; without it, `insecure`.
+    /// What is found by validating, everywhere; without it, `insecure`. With `claimed` or `unknown` nothing can be
+    /// validated, and a resolver claims that it did, or does not. The plain answers bear no more than such a claim.
     pub fn with_dnssec(mut self, dnssec: Dnssec) -> World {
         self.dnssec = Some(dnssec);
         self
@@ -132,6 +133,7 @@ impl World {
                 let world = self.servers.get(server).unwrap_or(self);
                 Answer::Dns(DnsAnswer { authoritative: !world.lame, ..world.dns(name, *kind) })
             }
+            Query::Validated { name, kind } => Answer::Dns(self.validated(name, *kind)),
             Query::Https { url, .. } => Answer::Https(self.https.get(&**url).cloned().unwrap_or(HttpsAnswer {
                 outcome: HttpsOutcome::NoAddress(Outcome::NoSuchName),
                 address: None,
@@ -141,10 +143,29 @@ impl World {
         }
     }
 
+    /// The answer to the question whether DNSSEC holds.
+    pub fn validated(&self, name: &Name, kind: Kind) -> DnsAnswer {
+        let plain = self.dns(name, kind);
+        let failed = |why: &str| DnsAnswer::empty(Outcome::Failed(why.to_owned()));
+        match (plain.look(), self.dnssec.unwrap_or(Dnssec::Insecure)) {
+            (Look::Unknown(_), _) => DnsAnswer { dnssec: Dnssec::Unknown, ..plain },
+            (Look::Found(_) | Look::Absent(_), Dnssec::Bogus) => {
+                DnsAnswer { dnssec: Dnssec::Bogus, ..failed("the signature does not hold") }
+            }
+            (Look::Found(_) | Look::Absent(_), Dnssec::Claimed | Dnssec::Unknown) => {
+                failed("your resolver does not pass DNSSEC records")
+            }
+            (Look::Found(_) | Look::Absent(_), dnssec) => DnsAnswer { dnssec, ..plain },
+        }
+    }
+
     /// The answer to a DNS question: CNAMEs followed, wildcards and empty non-terminals honoured.
     pub fn dns(&self, name: &Name, kind: Kind) -> DnsAnswer {
         let mut answer = DnsAnswer::empty(Outcome::Answer);
-        answer.dnssec = self.dnssec.unwrap_or(Dnssec::Insecure);
+        answer.dnssec = match self.dnssec {
+            Some(Dnssec::Secure | Dnssec::Claimed) => Dnssec::Claimed,
+            Some(Dnssec::Insecure | Dnssec::Bogus | Dnssec::Unknown) | None => Dnssec::Unknown,
+        };
         let mut at = name.clone();
         for _ in 0..=MAX_ALIASES {
             if let Some(outcome) = self.fault(&at, kind) {

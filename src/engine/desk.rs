@@ -35,7 +35,9 @@ impl Reply {
     /// The answer to `query` when nothing could be asked, for this reason.
     pub(crate) fn failed(query: &Query, reason: &str) -> Reply {
         let answer = match query {
-            Query::Dns { .. } | Query::At { .. } => Answer::Dns(DnsAnswer::empty(Outcome::Failed(reason.to_owned()))),
+            Query::Dns { .. } | Query::At { .. } | Query::Validated { .. } => {
+                Answer::Dns(DnsAnswer::empty(Outcome::Failed(reason.to_owned())))
+            }
             Query::Https { .. } => Answer::Https(HttpsAnswer {
                 outcome: HttpsOutcome::Failed(reason.to_owned()),
                 address: None,
@@ -54,19 +56,23 @@ impl Reply {
     }
 }
 
-/// How many may be out at once, in two lanes.
+/// How many may be out at once, in two lanes, and a narrow one of their own for the questions of proofs: a proof neither
+/// waits behind a hundred guesses nor holds up what a check waits for.
 #[derive(Debug)]
 pub(crate) struct Slots {
     all: Arc<Semaphore>,
     probes: Arc<Semaphore>,
+    proofs: Arc<Semaphore>,
 }
 
 impl Slots {
-    /// So many in all, three quarters of them for probes.
+    /// So many in all, three quarters of them for probes, an eighth for proofs.
     pub(crate) fn new(count: usize) -> Slots {
         let count = count.clamp(1, 1024);
         let probes = (count * 3 / 4).max(1);
-        Slots { all: Arc::new(Semaphore::new(count)), probes: Arc::new(Semaphore::new(probes)) }
+        let proofs = (count / 8).max(1);
+        let lane = |count| Arc::new(Semaphore::new(count));
+        Slots { all: lane(count), probes: lane(probes), proofs: lane(proofs) }
     }
 
     /// Waits for a slot; a probe that somebody now waits for changes lanes.
@@ -143,8 +149,15 @@ impl Desk {
         let flight = async move {
             // Spawned at the first poll, so that it runs beside its asker's loop and ends with its last asker.
             let (query, slots) = (leave.query.clone(), desk.slots.clone());
+            let query_of_task = query.clone();
             let task = Task(tokio::spawn(async move {
-                let _slot = slots.enter(lane, &promoted).await;
+                let _slot = match query_of_task {
+                    // Each of its own questions takes a slot; the whole must not hold one while it waits for them.
+                    Query::Validated { .. } => [None, None],
+                    Query::Dns { .. } | Query::At { .. } | Query::Https { .. } | Query::Smtp(_) => {
+                        slots.enter(lane, &promoted).await
+                    }
+                };
                 work.await
             }));
             let reply = task.await.unwrap_or_else(|| Reply::failed(&query, "the lookup broke inside mxray"));
@@ -158,6 +171,12 @@ impl Desk {
             out.0.insert(query.clone(), Out { flight: weak, promote, number });
         }
         Asked::Coming { flight, joined: false }
+    }
+
+    /// Waits for a slot for one question of a proof.
+    pub(crate) async fn slot_for_proof(&self) -> [Option<OwnedSemaphorePermit>; 2] {
+        let narrow = self.slots.proofs.clone().acquire_owned().await.ok();
+        [narrow, self.slots.all.clone().acquire_owned().await.ok()]
     }
 
     /// Somebody now waits for what was asked as a guess.

@@ -28,7 +28,9 @@ impl Ledger {
     /// Opens a line.
     pub(super) fn open(&mut self, query: &Query) -> LookupId {
         let (kind, name, rr_type) = match query {
-            Query::Dns { name, kind } | Query::At { name, kind, .. } => ("dns", name.to_string(), kind.to_string()),
+            Query::Dns { name, kind } | Query::At { name, kind, .. } | Query::Validated { name, kind } => {
+                ("dns", name.to_string(), kind.to_string())
+            }
             Query::Https { url, .. } => ("https", url.to_string(), "GET".to_owned()),
             Query::Smtp(dialogue) => ("smtp", dialogue.host.clone(), "SMTP".to_owned()),
         };
@@ -40,7 +42,7 @@ impl Ledger {
             rr_type,
             via: match query {
                 Query::Smtp(dialogue) => format!("tcp {}", dialogue.address),
-                Query::Dns { .. } | Query::At { .. } | Query::Https { .. } => String::new(),
+                Query::Dns { .. } | Query::At { .. } | Query::Validated { .. } | Query::Https { .. } => String::new(),
             },
             outcome: None,
             detail: None,

@@ -32,6 +32,7 @@ use crate::smtp::probe::Move;
 
 use desk::{Desk, Slots, lock};
 use dns::Servers;
+use dns::proof::Anchors;
 use run::Bounds;
 use tls::Trust;
 
@@ -52,6 +53,9 @@ pub enum EngineError {
     /// A certificate file that cannot be used.
     #[error("the certificates in --ca-file cannot be read: {0}")]
     BadRoots(String),
+    /// A trust anchor that cannot be used.
+    #[error("the DNSSEC trust anchor cannot be read: {0}; expected lines like \". IN DNSKEY 257 3 13 KEY\"")]
+    BadAnchor(String),
 }
 
 /// What all jobs share.
@@ -60,6 +64,7 @@ pub(crate) struct House {
     settings: Settings,
     bounds: Bounds,
     trust: Arc<Trust>,
+    anchors: Arc<Anchors>,
     slots: Arc<Slots>,
     dialogues: Semaphore,
     /// Where typed lines go, for jobs with a hands-on dialogue.
@@ -116,6 +121,7 @@ impl Engine {
             outbox: Arc::default(),
             bounds: Bounds::default(),
             trust,
+            anchors: Arc::new(Anchors::read(&settings.trust_anchors).map_err(EngineError::BadAnchor)?),
             slots: Arc::new(Slots::new(settings.concurrency)),
             dialogues: Semaphore::new(MAX_DIALOGUES),
             typed: Mutex::default(),

@@ -146,7 +146,7 @@ fn answer(pasted: Pasted, owner: &Name, text: &str, query: &Query) -> (LookupId,
             let outcome = HttpsOutcome::Body { content_type, body: text.as_bytes().to_vec(), cut: false };
             (PASTED, Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() }))
         }
-        Query::Dns { .. } | Query::At { .. } => {
+        Query::Dns { .. } | Query::At { .. } | Query::Validated { .. } => {
             (NOT_ASKED, Answer::Dns(DnsAnswer::empty(Outcome::Failed("not asked".to_owned()))))
         }
         Query::Https { .. } | Query::Smtp(_) => {

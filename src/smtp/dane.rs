@@ -11,7 +11,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::check::{Dns, Dnssec, Look, TlsSession};
+use crate::check::{Dns, Dnssec, Look, Outcome, TlsSession};
 use crate::smtp::certificate::public_key;
 
 pub use crate::records::dane::{Tlsa, Unusable};
@@ -83,7 +83,11 @@ impl Dane {
 /// counts as secure here; whoever shows the verdict says whose word it was.
 pub fn judge(answer: &Dns<'_>, tls: Option<&TlsSession>, other_names: &[&str]) -> Dane {
     if answer.dnssec == Dnssec::Bogus {
-        return Dane::LookupFailed("the answer is signed, and the signatures do not hold (bogus)".into());
+        let why = match &answer.outcome {
+            Outcome::Failed(why) => format!("it is bogus: {why}"),
+            _ => "the answer is signed, and the signatures do not hold (bogus)".into(),
+        };
+        return Dane::LookupFailed(why);
     }
     let records: Vec<Tlsa> = match answer.look() {
         Look::Absent(_) => return Dane::None,
@@ -150,7 +154,7 @@ fn chain_leads_to(leaf: &[u8], above: &[Arc<[u8]>], anchor: &[u8], name: &str, t
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Data, DnsAnswer, Outcome, Record};
+    use crate::check::{Data, DnsAnswer, Record};
     use crate::name::Name;
     use crate::report::LookupId;
 

@@ -12,7 +12,7 @@ use mxray::job::{Job, JobEvent, JobId, SmtpPlan, Task};
 use mxray::lab::Lab;
 use mxray::name::Name;
 use mxray::records::{ALL, Domain};
-use mxray::report::{Report, Section, State};
+use mxray::report::{Lookup, Report, Section, State};
 
 /// Longer than any audit takes, timeouts of dead servers included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -118,6 +118,40 @@ async fn the_flawless_domain_is_not_warned_of_anything() {
     assert_eq!(worse(&report, Severity::Warning), [""; 0], "{}", told(&report));
     assert!(report.sections.iter().all(|section| section.state != State::Unknown), "{}", told(&report));
     assert!(report.verdict.iter().all(|line| line.severity == Severity::Ok), "{}", told(&report));
+    // Not the resolver's word: the chain was validated from the demo world's own root.
+    let dnssec = section(&report, "dnssec");
+    assert_eq!((&dnssec.facts["state"], &dnssec.facts["validated_by"]), (&"secure".into(), &"mxray".into()));
+    for host in section(&report, "dane").facts["hosts"].as_array().unwrap() {
+        assert_eq!((&host["state"], &host["dnssec"]), (&"binding".into(), &"secure".into()), "{host}");
+    }
+}
+
+/// What DNSSEC proves is told from what a resolver claims, and from what nobody could look at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dnssec_is_validated_from_the_root_of_the_demo_world() {
+    let lab = Lab::start().await.unwrap();
+    let engine = engine(&lab);
+    for (domain, state, by, findings) in [
+        ("monsec.example", "insecure", "mxray", vec!["dnssec.none"]),
+        ("bogus.example", "bogus", "mxray", vec!["dnssec.no-keys"]),
+        ("servers.example", "secure", "mxray", vec![]),
+    ] {
+        let report = audit_with(&engine, domain).await;
+        let dnssec = section(&report, "dnssec");
+        let facts = (dnssec.facts["state"].as_str().unwrap(), dnssec.facts["validated_by"].as_str().unwrap());
+        let ids: Vec<_> = dnssec.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!((facts, ids), ((state, by), findings), "{domain}\n{}", told(&report));
+    }
+    let bogus = audit_with(&engine, "bogus.example").await;
+    let dane = section(&bogus, "dane");
+    assert_eq!(dane.state, State::Error, "bogus is never absent\n{}", told(&bogus));
+    assert!(dane.findings.iter().any(|finding| finding.id == "dane.mx-bogus"), "{}", told(&bogus));
+    // Nobody validates without a trust anchor that fits: the resolver's word is left, and is called that.
+    let settings = Settings { trust_anchors: Vec::new(), ..lab.settings() };
+    let claimed = audit_with(&Engine::new(settings).unwrap(), "flawless.example").await;
+    let dnssec = section(&claimed, "dnssec");
+    assert_eq!((&dnssec.facts["state"], &dnssec.facts["validated_by"]), (&"unknown".into(), &"resolver".into()));
+    assert!(dnssec.findings[0].text.contains("not those of our trust anchor"), "{}", told(&claimed));
 }
 
 #[tokio::test]
@@ -302,6 +336,13 @@ async fn an_audit_takes_little_longer_than_its_longest_chain_of_questions() {
             lab.most_at_once()
         );
         assert!(guesses > 80, "{guesses}");
+        let proofs = ["dnssec", "dane"].map(|id| {
+            let of = |line: &&Lookup| line.detail.as_deref().is_some_and(|detail| detail.contains("more questions"));
+            let own = report.lookups.iter().filter(of).filter(|line| line.asked_by.contains(&id));
+            let end = own.clone().map(|line| line.start_ms + line.elapsed_ms).fold(0.0, f64::max);
+            format!("{id}: {} validated questions by {end:.0} ms", own.count())
+        });
+        println!("{}", proofs.join(", "));
     }
     let most = if strict { 1.3 } else { 2.0 };
     assert!(best.as_secs_f64() <= chain.as_secs_f64() * most, "{best:?} for a chain of {chain:?}");

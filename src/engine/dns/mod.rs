@@ -6,6 +6,7 @@
 
 pub(crate) mod authority;
 mod plain;
+pub(crate) mod proof;
 mod read;
 mod secure;
 pub(crate) mod wire;
@@ -135,7 +136,7 @@ impl Servers {
         let deadline = Instant::now() + self.timeout;
         let mut so_far = Reading::new(name, kind);
         loop {
-            let (message, via) = match self.exchange(so_far.at(), kind, deadline).await {
+            let (message, via) = match self.exchange(so_far.at(), kind, Dress::Edns, deadline).await {
                 Ok(answered) => answered,
                 Err(fault) => {
                     let detail = fault.detail.or_else(|| reason(&fault.outcome));
@@ -167,7 +168,13 @@ impl Servers {
     /// A silent server costs [`FIRST_TRY`] before the next try starts beside it; the first try goes on listening, so a
     /// slow answer still counts. A failure starts the next server at once; the same server is not asked again for a
     /// failure that it has declared.
-    async fn exchange(&self, name: &Name, kind: Kind, deadline: Instant) -> Result<(Message, String), Fault> {
+    async fn exchange(
+        &self,
+        name: &Name,
+        kind: Kind,
+        dress: Dress,
+        deadline: Instant,
+    ) -> Result<(Message, String), Fault> {
         let count = self.servers.len();
         let first = self.preferred.load(Ordering::Relaxed).checked_rem(count).unwrap_or(0);
         let tries = count.max(2);
@@ -183,7 +190,7 @@ impl Servers {
                     return Err(Fault::failed("no name server is known; give one with --dns IP"));
                 };
                 last_via = server.via();
-                running.push(async move { (at, server.attempt(name, kind, deadline).await) });
+                running.push(async move { (at, server.attempt(name, kind, dress, deadline).await) });
                 started += 1;
                 next_try = Instant::now() + patience;
             }
@@ -230,8 +237,14 @@ impl Server {
     }
 
     /// One try: with EDNS, and without it when the server cannot read that.
-    async fn attempt(&self, name: &Name, kind: Kind, deadline: Instant) -> Result<(Message, String), Fault> {
-        let (message, via) = self.send(name, kind, Dress::Edns, deadline).await?;
+    async fn attempt(
+        &self,
+        name: &Name,
+        kind: Kind,
+        dress: Dress,
+        deadline: Instant,
+    ) -> Result<(Message, String), Fault> {
+        let (message, via) = self.send(name, kind, dress, deadline).await?;
         if matches!(message.rcode, 1 | 4 | 16) {
             return self.send(name, kind, Dress::Plain, deadline).await;
         }

@@ -162,6 +162,7 @@ mod tests {
             soa,
             refers: false,
             extended: None,
+            bytes: Vec::new(),
         }
     }
 

@@ -46,6 +46,9 @@ pub(crate) fn number(kind: Kind) -> u16 {
 pub(crate) enum Dress {
     /// With an OPT record.
     Edns,
+    /// With an OPT record that asks for signatures and proofs (DO, RFC 3225), and for the answer even where the resolver
+    /// itself finds it forged (CD, RFC 4035 §3.2.2): we judge ourselves.
+    Signed,
     /// As in 1987, for servers that answer FORMERR to anything newer.
     Plain,
 }
@@ -54,8 +57,8 @@ pub(crate) enum Dress {
 pub(crate) fn query(id: u16, name: &Name, kind: Kind, dress: Dress) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     out.extend(id.to_be_bytes());
-    out.extend([0x01, 0x20]);
-    let extra = u16::from(dress == Dress::Edns);
+    out.extend(if dress == Dress::Signed { [0x01, 0x10] } else { [0x01, 0x20] });
+    let extra = u16::from(dress != Dress::Plain);
     for count in [1, 0, 0, extra] {
         out.extend(u16::to_be_bytes(count));
     }
@@ -66,11 +69,11 @@ pub(crate) fn query(id: u16, name: &Name, kind: Kind, dress: Dress) -> Vec<u8> {
     out.push(0);
     out.extend(number(kind).to_be_bytes());
     out.extend(IN.to_be_bytes());
-    if dress == Dress::Edns {
+    if dress != Dress::Plain {
         out.push(0);
         out.extend(OPT.to_be_bytes());
         out.extend(UDP_PAYLOAD.to_be_bytes());
-        out.extend([0; 6]);
+        out.extend([0, 0, if dress == Dress::Signed { 0x80 } else { 0 }, 0, 0, 0]);
     }
     out
 }
@@ -103,6 +106,8 @@ pub(crate) struct Message {
     pub refers: bool,
     /// The extended error (RFC 8914), in words.
     pub extended: Option<String>,
+    /// The message as it came, for whoever reads more of it than we do.
+    pub bytes: Vec<u8>,
 }
 
 /// Whether some bytes answer our query.
@@ -171,6 +176,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Message, &'static str> {
         soa: None,
         refers: false,
         extended: None,
+        bytes: bytes.to_vec(),
     };
     for _ in 0..answers {
         let raw = reader.raw_record()?;

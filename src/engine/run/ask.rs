@@ -113,6 +113,16 @@ impl<S: Subject> Run<S> {
                     }
                 }
             }
+            Query::Validated { name, kind } => {
+                let (proofs, name, kind) = (self.proofs.clone(), name.clone(), *kind);
+                let work = async move {
+                    let reply = proofs.ask(&name, kind).await;
+                    let (answer, via) = (Arc::new(Answer::Dns(reply.answer)), reply.via.into());
+                    Reply { answer, via, detail: reply.detail }
+                };
+                let asked = self.desk.ask(&query, lane, self.job.fresh, work);
+                self.follow(query, lookup, asked);
+            }
             Query::Https { url, .. } => match Target::of(url, &self.house.settings.connect_to) {
                 Err(why) => self.settle(&query, Reply::failed(&query, &why), Way::Given),
                 Ok(target) => {

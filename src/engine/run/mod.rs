@@ -27,6 +27,7 @@ use crate::report::{LookupId, Report, Section, Table, VerdictLine};
 
 use super::House;
 use crate::engine::desk::{Desk, Reply, lock};
+use crate::engine::dns::proof::Proofs;
 use crate::engine::https::Target;
 use crate::engine::ledger::{Ledger, Way};
 use crate::engine::memory::Memory;
@@ -137,6 +138,8 @@ struct Run<S: Subject> {
     sections: Vec<(usize, Section)>,
     evidence: Arc<Evidence>,
     ledger: Ledger,
+    /// The keys and delegations that validated questions of this job have in common.
+    proofs: Arc<Proofs>,
     pending: HashMap<Query, Pending>,
     /// Fetches that wait for the addresses of their host.
     unaddressed: HashMap<Query, (Target, LookupId)>,
@@ -177,6 +180,7 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
     } else {
         house.bounds
     };
+    let proofs = Arc::new(Proofs::new(desk.clone(), house.anchors.clone()));
     let run = Run {
         house,
         desk,
@@ -190,6 +194,7 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
         sections: Vec::new(),
         evidence: Arc::default(),
         ledger: Ledger::new(start),
+        proofs,
         pending: HashMap::new(),
         unaddressed: HashMap::new(),
         answers: FuturesUnordered::new(),

@@ -15,6 +15,7 @@ fn bounded(engine: &Engine, bounds: Bounds) -> Engine {
         settings: engine.house.settings.clone(),
         bounds,
         trust: engine.house.trust.clone(),
+        anchors: engine.house.anchors.clone(),
         slots: engine.house.slots.clone(),
         dialogues: tokio::sync::Semaphore::new(1),
         typed: std::sync::Mutex::default(),

@@ -4,6 +4,7 @@ mod bounds;
 mod faults;
 mod https;
 mod jobs;
+mod proof;
 mod secure;
 mod server;
 

@@ -1,10 +1,9 @@
 //! What the TLSA records of a domain's mail hosts mean to a sender.
 
-use super::{Host, Standing, Tlsa};
+use super::{Exchangers, Host, Standing, Tlsa};
 use crate::check::Dnssec;
 use crate::finding::{Finding, Severity, Span};
 use crate::records::form;
-use crate::records::mx::MxSet;
 use crate::report::{Mark, Posture, Question, Section};
 
 /// What each field of a record says.
@@ -59,14 +58,33 @@ pub(super) fn standing_words(standing: &Standing) -> (String, Severity) {
         Standing::Binding => ("held to its key".into(), Severity::Ok),
         Standing::AllUnusable => ("TLS is a must, with anybody".into(), Severity::Warning),
         Standing::Insecure => ("not used: the zone is not signed".into(), Severity::Warning),
-        Standing::NotValidated => ("published; DNSSEC was not validated here".into(), Severity::Info),
-        Standing::Bogus => ("skipped: signatures do not hold".into(), Severity::Error),
+        Standing::NotValidated(_) => ("published; nothing could be validated".into(), Severity::Info),
+        Standing::Bogus(_) => ("skipped: signatures do not hold".into(), Severity::Error),
         Standing::Unknown(why) => (format!("could not look: {why}"), Severity::Warning),
     }
 }
 
+/// Judges what DNSSEC says of the MX records.
+pub(super) fn exchangers(mx: &Exchangers<'_>, section: &mut Section) {
+    if mx.security == Dnssec::Bogus {
+        section.findings.push(
+            Finding::error(
+                "dane.mx-bogus",
+                format!(
+                    "The DNSSEC signature over the MX records does not hold: {}. Senders that validate cannot tell where \
+                     the mail goes, and keep it.",
+                    mx.proof.outcome
+                ),
+            )
+            .with_fix("The DNSSEC section says what to repair.")
+            .with_reference("RFC 7672 §2.2.1")
+            .with_evidence([mx.set.lookup, mx.proof.id]),
+        );
+    }
+}
+
 /// Judges the hosts together.
-pub(super) fn hosts(set: &MxSet, mx: Dnssec, hosts: &[Host<'_>], standings: &[Standing], section: &mut Section) {
+pub(super) fn hosts(mx: &Exchangers<'_>, hosts: &[Host<'_>], standings: &[Standing], section: &mut Section) {
     let of = |wanted: fn(&Standing) -> bool| -> Vec<&Host<'_>> {
         hosts.iter().zip(standings).filter(|(_, standing)| wanted(standing)).map(|(host, _)| host).collect()
     };
@@ -90,12 +108,21 @@ pub(super) fn hosts(set: &MxSet, mx: Dnssec, hosts: &[Host<'_>], standings: &[St
             );
         }
     }
-    let bogus = of(|standing| *standing == Standing::Bogus);
+    exchangers(mx, section);
+    let bogus = of(|standing| matches!(standing, Standing::Bogus(_)));
     if !bogus.is_empty() {
+        let why = standings.iter().find_map(|standing| match standing {
+            Standing::Bogus(why) => Some(why.as_str()),
+            _ => None,
+        });
         section.findings.push(
             Finding::error(
                 "dane.bogus",
-                format!("The DNSSEC signatures over the TLSA records of {} do not hold: senders that know DANE skip these hosts.", names(&bogus)),
+                format!(
+                    "What {} publishes for DANE is bogus: {}. Senders that know DANE skip these hosts.",
+                    names(&bogus),
+                    why.unwrap_or_default()
+                ),
             )
             .with_fix("Sign the zone again, and compare the DS at its parent with its keys.")
             .with_reference("RFC 7672 §2.1.1")
@@ -126,16 +153,21 @@ pub(super) fn hosts(set: &MxSet, mx: Dnssec, hosts: &[Host<'_>], standings: &[St
             .with_evidence(lookups(&insecure)),
         );
     }
-    let unproven = of(|standing| *standing == Standing::NotValidated);
+    let unproven = of(|standing| matches!(standing, Standing::NotValidated(_)));
     if !unproven.is_empty() {
-        let claimed = unproven.iter().all(|host| host.security() == Dnssec::Claimed);
-        let claim = if claimed {
-            "Your resolver says that they are secure (its AD bit), which we did not check."
+        let why = standings.iter().find_map(|standing| match standing {
+            Standing::NotValidated(why) => Some(why.as_str()),
+            _ => None,
+        });
+        let why = why.unwrap_or_default();
+        let claim = if unproven.iter().all(|host| host.security == Dnssec::Claimed) {
+            format!("Your resolver says that they are secure (its AD bit), which could not be validated here: {why}.")
         } else {
-            "Whether DNSSEC makes them count was not validated here."
+            format!("Whether DNSSEC makes them count could not be validated here: {why}.")
         };
         section.findings.push(
             Finding::info("dane.not-validated", format!("{} has TLSA records. {claim}", names(&unproven)))
+                .with_fix("Ask a resolver that passes DNSSEC records and reaches the root (R, or --dns).")
                 .with_reference("RFC 7672 §2.1.1")
                 .with_evidence(lookups(&unproven)),
         );
@@ -163,7 +195,7 @@ pub(super) fn hosts(set: &MxSet, mx: Dnssec, hosts: &[Host<'_>], standings: &[St
     }
     let binding = of(|standing| *standing == Standing::Binding);
     if !binding.is_empty() && binding.len() == hosts.len() {
-        match mx {
+        match mx.security {
             Dnssec::Secure => section.posture.push(Posture {
                 question: Question::ReadInTransit,
                 answer: "no: DANE holds every mail host to its key".into(),
@@ -176,7 +208,7 @@ pub(super) fn hosts(set: &MxSet, mx: Dnssec, hosts: &[Host<'_>], standings: &[St
                 )
                 .with_fix("Sign the domain's own zone too.")
                 .with_reference("RFC 7672 §2.2.1")
-                .with_evidence([set.lookup]),
+                .with_evidence([mx.set.lookup, mx.proof.id]),
             ),
             Dnssec::Claimed | Dnssec::Unknown | Dnssec::Bogus => {}
         }

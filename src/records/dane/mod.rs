@@ -1,7 +1,7 @@
 //! DANE for mail: TLSA at `_25._tcp` of each MX host (RFC 7672), and whether DNSSEC makes it count.
 //!
-//! A TLSA record binds only when it, the addresses and the MX are secure. We say "secure" only for what was validated here;
-//! a resolver's word for it (the AD bit) is called a claim. Whether the host's certificate matches is for the SMTP room.
+//! A TLSA record binds only when it, the addresses and the MX are secure. We say "secure" only for what was validated here,
+//! records and their absence alike; a resolver's word for it (the AD bit) is called a claim. Whether the host's certificate matches is for the SMTP room.
 
 mod judge;
 mod tlsa;
@@ -30,6 +30,18 @@ struct Host<'a> {
     base: Name,
     addresses: Addresses<'a>,
     tlsa: Dns<'a>,
+    /// The TLSA records, or that there are none, validated; then the addresses where there are TLSA records.
+    proofs: Vec<Dns<'a>>,
+    /// The least of what DNSSEC says of the TLSA records and of the addresses: an insecure address ends DANE
+    /// (RFC 7672 §2.2.2).
+    security: Dnssec,
+}
+
+/// The MX records, and what DNSSEC says of them.
+struct Exchangers<'a> {
+    set: &'a MxSet,
+    security: Dnssec,
+    proof: Dns<'a>,
 }
 
 /// What DANE is for one host.
@@ -43,28 +55,37 @@ enum Standing {
     AllUnusable,
     /// TLSA records in an unsigned zone: nobody uses them.
     Insecure,
-    /// TLSA records whose security we did not validate.
-    NotValidated,
-    /// Signatures do not hold: senders skip the host.
-    Bogus,
+    /// TLSA records whose security could not be validated: why.
+    NotValidated(String),
+    /// Signatures do not hold: senders skip the host. Why they do not.
+    Bogus(String),
     /// We could not look.
     Unknown(Outcome),
 }
 
 impl<'a> Host<'a> {
     fn ask(name: &Name, seen: &Seen<'a>) -> Result<Host<'a>, Wait> {
-        let below = |base: &Name| base.below("_25._tcp").unwrap_or_else(|_| base.clone());
-        let (addresses, own) = (Addresses::ask(name, seen), seen.dns(&below(name), Kind::Tlsa));
+        let (addresses, own) = (Addresses::ask(name, seen), records_below(name, seen));
         let (addresses, own) = (addresses?, own?);
         let target = crate::records::mx::alias_target(addresses.aliases());
         // A CNAME'd host has its TLSA at the target, and only then at its own name (RFC 7672 §2.2.2).
-        if let Some(target) = target {
-            let there = seen.dns(&below(target), Kind::Tlsa)?;
-            if !matches!(there.look(), Look::Absent(_)) {
-                return Ok(Host { name: name.clone(), base: target.clone(), addresses, tlsa: there });
-            }
-        }
-        Ok(Host { name: name.clone(), base: name.clone(), addresses, tlsa: own })
+        let there = target.map(|target| records_below(target, seen));
+        let of_addresses = if target.is_some() || found(own.0) {
+            let families = [(addresses.v4, Kind::A), (addresses.v6, Kind::Aaaa)];
+            let families = families.into_iter().filter(|(plain, _)| !plain.answer.records.is_empty());
+            all(families, |(plain, kind)| Ok((plain, seen.validated(name, kind)?)))
+        } else {
+            Ok(Vec::new())
+        };
+        let (base, (tlsa, proof)) = match (target, there.transpose()?) {
+            (Some(target), Some(there)) if !matches!(there.0.look(), Look::Absent(_)) => (target.clone(), there),
+            _ => (name.clone(), own),
+        };
+        let of_addresses = of_addresses?;
+        let states = of_addresses.iter().map(|(plain, proof)| proof.dnssec_or_claim(plain));
+        let security = states.fold(proof.dnssec_or_claim(tlsa.answer), least);
+        let proofs = std::iter::once(proof).chain(of_addresses.into_iter().map(|(_, proof)| proof)).collect();
+        Ok(Host { name: name.clone(), base, addresses, tlsa, proofs, security })
     }
 
     fn records(&self) -> Vec<(&'a Record, Tlsa)> {
@@ -72,31 +93,40 @@ impl<'a> Host<'a> {
     }
 
     fn standing(&self) -> Standing {
+        // A bogus "there is none" is as bad as a bogus record: senders skip the host either way (RFC 7672 §2.1.1).
+        if let Some(proof) = self.proofs.iter().find(|proof| proof.dnssec == Dnssec::Bogus) {
+            return Standing::Bogus(proof.outcome.to_string());
+        }
         match self.tlsa.look() {
-            _ if self.tlsa.dnssec == Dnssec::Bogus => Standing::Bogus,
             Look::Unknown(outcome) => Standing::Unknown(outcome.clone()),
             Look::Absent(_) => Standing::None,
-            Look::Found(_) => match self.security() {
+            Look::Found(_) => match self.security {
                 Dnssec::Secure if self.records().iter().any(|(_, tlsa)| tlsa.unusable().is_none()) => Standing::Binding,
                 Dnssec::Secure => Standing::AllUnusable,
                 Dnssec::Insecure => Standing::Insecure,
-                Dnssec::Bogus => Standing::Bogus,
-                Dnssec::Claimed | Dnssec::Unknown => Standing::NotValidated,
+                Dnssec::Claimed | Dnssec::Unknown | Dnssec::Bogus => {
+                    let failed = self.proofs.iter().find(|proof| proof.dnssec == Dnssec::Unknown);
+                    Standing::NotValidated(failed.map(|proof| proof.outcome.to_string()).unwrap_or_default())
+                }
             },
         }
     }
 
-    /// The least of what DNSSEC says of the addresses and of the TLSA records: an insecure address ends DANE
-    /// (RFC 7672 §2.2.2).
-    fn security(&self) -> Dnssec {
-        let found = [self.addresses.v4, self.addresses.v6];
-        let parts = found.iter().filter(|dns| !dns.answer.records.is_empty()).map(|dns| dns.answer.dnssec);
-        parts.fold(self.tlsa.answer.dnssec, least)
-    }
-
     fn lookups(&self) -> Vec<LookupId> {
-        std::iter::once(self.tlsa.id).chain(self.addresses.lookups()).collect()
+        let proofs = self.proofs.iter().map(|proof| proof.id);
+        std::iter::once(self.tlsa.id).chain(self.addresses.lookups()).chain(proofs).collect()
     }
+}
+
+/// Asks for the TLSA records of a host's port 25, plain and validated.
+fn records_below<'a>(base: &Name, seen: &Seen<'a>) -> Result<(Dns<'a>, Dns<'a>), Wait> {
+    let owner = base.below("_25._tcp").unwrap_or_else(|_| base.clone());
+    let (plain, proof) = (seen.dns(&owner, Kind::Tlsa), seen.validated(&owner, Kind::Tlsa));
+    Ok((plain?, proof?))
+}
+
+fn found(dns: Dns<'_>) -> bool {
+    matches!(dns.answer.look(), Look::Found(_))
 }
 
 /// The weaker of two states.
@@ -126,8 +156,18 @@ impl Check<Domain> for Dane {
 
     fn step(&self, domain: &Domain, seen: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
         let (set, mx) = (mx_names(domain, seen), seen.dns(&domain.name, Kind::Mx));
+        let proof = seen.validated(&domain.name, Kind::Mx);
         let (set, mx) = (set?, mx?);
         if let Some(why) = &set.unknown {
+            let proof = proof?;
+            if proof.dnssec == Dnssec::Bogus {
+                let mut section = Section::new(self.id(), self.title());
+                section.headline = "bogus".into();
+                section.fact("hosts", Value::Null);
+                let mx = Exchangers { set: &set, security: proof.dnssec, proof };
+                judge::exchangers(&mx, &mut section);
+                return Ok(section.settle());
+            }
             let mut section = Section::could_not_look(
                 (self.id(), self.title()),
                 "dane.could-not-look",
@@ -138,7 +178,8 @@ impl Check<Domain> for Dane {
             section.fact("hosts", Value::Null);
             return Ok(section);
         }
-        let hosts = all(set.hosts.iter().take(MAX_HOSTS), |host| Host::ask(&host.name, seen))?;
+        let hosts = all(set.hosts.iter().take(MAX_HOSTS), |host| Host::ask(&host.name, seen));
+        let (hosts, proof) = (hosts?, proof?);
         if hosts.is_empty() {
             let mut section = absent_with_its_name(self.id(), self.title());
             if set.null_mx {
@@ -147,12 +188,13 @@ impl Check<Domain> for Dane {
             section.fact("hosts", json!([]));
             return Ok(section);
         }
-        Ok(self.section(domain, &set, mx.dnssec, &hosts))
+        let mx = Exchangers { set: &set, security: proof.dnssec_or_claim(mx.answer), proof };
+        Ok(self.section(domain, &mx, &hosts))
     }
 }
 
 impl Dane {
-    fn section(&self, domain: &Domain, set: &MxSet, mx: Dnssec, hosts: &[Host<'_>]) -> Section {
+    fn section(&self, domain: &Domain, mx: &Exchangers<'_>, hosts: &[Host<'_>]) -> Section {
         let mut section = Section::new(self.id(), self.title());
         section.fact("hosts", hosts.iter().map(fact).collect::<Vec<_>>());
         let standings: Vec<Standing> = hosts.iter().map(Host::standing).collect();
@@ -170,13 +212,13 @@ impl Dane {
                 judge::record(host, &tlsa, number, &mut section);
             }
         }
-        if standings.iter().all(|standing| *standing == Standing::None) {
+        if standings.iter().all(|standing| *standing == Standing::None) && mx.security != Dnssec::Bogus {
             section.state = State::Absent;
         } else if published == 0 && standings.iter().any(|standing| matches!(standing, Standing::Unknown(_))) {
             section.state = State::Unknown;
             section.headline = "could not look".into();
         }
-        judge::hosts(set, mx, hosts, &standings, &mut section);
+        judge::hosts(mx, hosts, &standings, &mut section);
         section.blocks.push(Block::Prose { title: "How to set it up".into(), text: judge::how_to() });
         section.settle()
     }
@@ -186,7 +228,7 @@ fn fact(host: &Host<'_>) -> Value {
     json!({
         "name": host.name,
         "tlsa_base": host.base,
-        "dnssec": host.security().word(),
+        "dnssec": host.security.word(),
         "state": word(&host.standing()),
         "tlsa": host.records().iter().map(|(_, tlsa)| json!({
             "usage": tlsa.usage,
@@ -205,8 +247,8 @@ fn word(standing: &Standing) -> &'static str {
         Standing::Binding => "binding",
         Standing::AllUnusable => "unusable",
         Standing::Insecure => "insecure",
-        Standing::NotValidated => "not-validated",
-        Standing::Bogus => "bogus",
+        Standing::NotValidated(_) => "not-validated",
+        Standing::Bogus(_) => "bogus",
         Standing::Unknown(_) => "unknown",
     }
 }
@@ -218,7 +260,7 @@ fn table(hosts: &[Host<'_>], standings: &[Standing]) -> Table {
         .zip(standings)
         .map(|(host, standing)| {
             let (words, severity) = judge::standing_words(standing);
-            let dnssec = match host.security() {
+            let dnssec = match host.security {
                 Dnssec::Claimed => "the resolver says secure",
                 other => other.word(),
             };

@@ -19,9 +19,9 @@ fn world(tlsa: &str) -> String {
 }
 
 #[test]
-fn secure_records_hold_the_host_to_its_key_in_two_rounds() {
+fn secure_records_hold_the_host_to_its_key_in_three_rounds() {
     let settled = look_as(&world(&format!("TLSA 3 1 1 {SHA256}")), Dnssec::Secure);
-    assert_eq!((settled.section.state, settled.depth), (State::Ok, 2), "{:?}", ids(&settled));
+    assert_eq!((settled.section.state, settled.depth), (State::Ok, 3), "{:?}", ids(&settled));
     assert_eq!(settled.section.facts["hosts"][0]["state"], "binding");
     assert_eq!(settled.section.facts["hosts"][0]["tlsa"][0]["usage"], 3);
     assert_eq!(settled.section.posture[0].severity, crate::finding::Severity::Ok);
@@ -36,16 +36,35 @@ fn secure_records_hold_the_host_to_its_key_in_two_rounds() {
 
 #[test]
 fn what_dnssec_says_decides_what_the_records_are_worth() {
-    for (dnssec, id, state, word) in [
-        (Dnssec::Insecure, "dane.insecure", State::Warning, "insecure"),
-        (Dnssec::Claimed, "dane.not-validated", State::Info, "not-validated"),
-        (Dnssec::Unknown, "dane.not-validated", State::Info, "not-validated"),
-        (Dnssec::Bogus, "dane.bogus", State::Error, "bogus"),
+    for (dnssec, found, state, word) in [
+        (Dnssec::Insecure, vec!["dane.insecure"], State::Warning, "insecure"),
+        (Dnssec::Claimed, vec!["dane.not-validated"], State::Info, "not-validated"),
+        (Dnssec::Unknown, vec!["dane.not-validated"], State::Info, "not-validated"),
+        (Dnssec::Bogus, vec!["dane.bogus", "dane.mx-bogus"], State::Error, "bogus"),
     ] {
         let settled = look_as(&world(&format!("TLSA 3 1 1 {SHA256}")), dnssec);
-        assert_eq!((settled.section.state, ids(&settled)), (state, vec![id]), "{dnssec:?}");
+        let mut ids = ids(&settled);
+        ids.sort_unstable();
+        assert_eq!((settled.section.state, ids), (state, found), "{dnssec:?}");
         assert_eq!(settled.section.facts["hosts"][0]["state"], word);
     }
+}
+
+#[test]
+fn where_nothing_can_be_validated_it_says_why_and_whose_word_is_left() {
+    let text = |dnssec| look_as(&world(&format!("TLSA 3 1 1 {SHA256}")), dnssec).section.findings[0].text.clone();
+    assert!(text(Dnssec::Unknown).contains("your resolver does not pass DNSSEC records"), "{}", text(Dnssec::Unknown));
+    assert!(text(Dnssec::Claimed).contains("AD bit"), "{}", text(Dnssec::Claimed));
+}
+
+#[test]
+fn absence_that_is_bogus_is_no_absence() {
+    let settled = look_as(&world("TXT x"), Dnssec::Bogus);
+    assert_eq!(
+        (settled.section.state, settled.section.facts["hosts"][0]["state"].as_str()),
+        (State::Error, Some("bogus"))
+    );
+    assert_eq!(look_as(&world("TXT x"), Dnssec::Secure).section.state, State::Absent);
 }
 
 #[test]

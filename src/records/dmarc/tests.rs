@@ -42,7 +42,7 @@ fn a_good_record_takes_one_round_and_the_walk_the_mx_and_the_apex_go_out_togethe
         .asked
         .iter()
         .map(|query| match query {
-            Query::Dns { name, kind } => format!("{name} {kind}"),
+            Query::Dns { name, kind } | Query::Validated { name, kind } => format!("{name} {kind}"),
             other => format!("{other:?}"),
         })
         .collect();

@@ -7,14 +7,17 @@ use crate::records::form;
 use crate::report::{Mark, Section};
 
 /// The state for scripts, and who validated.
-pub(super) fn word(standing: &Standing) -> (&'static str, &'static str) {
+pub(super) fn word(standing: &Standing, proven: Security) -> (&'static str, &'static str) {
+    let by = match proven {
+        Security::Secure | Security::Insecure | Security::Bogus => "mxray",
+        Security::Claimed | Security::Unknown => "nobody",
+    };
     match standing {
-        Standing::Unsigned | Standing::Island => ("insecure", "nobody"),
-        Standing::Signed(Security::Secure) => ("secure", "mxray"),
+        Standing::Unsigned | Standing::Island | Standing::Signed(Security::Insecure) => ("insecure", by),
+        Standing::Signed(Security::Secure) => ("secure", by),
         Standing::Signed(Security::Claimed) => ("unknown", "resolver"),
-        Standing::Signed(Security::Insecure | Security::Bogus | Security::Unknown) => ("unknown", "nobody"),
-        Standing::Bogus => ("bogus", "mxray"),
-        Standing::Mismatch | Standing::NoKeys => ("bogus", "nobody"),
+        Standing::Signed(Security::Bogus | Security::Unknown) => ("unknown", "nobody"),
+        Standing::Bogus(_) | Standing::Mismatch | Standing::NoKeys => ("bogus", by),
         Standing::ProbablyBogus | Standing::Unknown(_) => ("unknown", "nobody"),
     }
 }
@@ -26,7 +29,7 @@ pub(super) fn headline(standing: &Standing) -> &'static str {
         Standing::Island => "no DS",
         Standing::Signed(Security::Secure) => "secure",
         Standing::Signed(_) => "signed",
-        Standing::Mismatch | Standing::NoKeys | Standing::Bogus => "bogus",
+        Standing::Mismatch | Standing::NoKeys | Standing::Bogus(_) => "bogus",
         Standing::ProbablyBogus => "bogus?",
         Standing::Unknown(_) => "could not look",
     }
@@ -58,10 +61,15 @@ pub(super) fn marks(ds: &Ds, meaning: Meaning) -> Vec<Mark> {
     marks
 }
 
+/// What to do where nothing could be validated.
+const NOT_VALIDATED: &str = "Ask a resolver that passes DNSSEC records and reaches the root (R, or --dns).";
+
 /// Judges the whole.
 pub(super) fn standing(zone: &Zone<'_>, standing: &Standing, section: &mut Section) {
     let name = &zone.name;
-    let lookups = [zone.ds.id, zone.dnskey.id, zone.soa.id];
+    let lookups = [zone.ds.id, zone.dnskey.id, zone.soa.id, zone.proof.id];
+    // Why nothing could be validated, where that is so.
+    let why = &zone.proof.outcome;
     let broken =
         "Every resolver that validates answers SERVFAIL for this domain: from there, mail to it and from it fails.";
     let finding = match standing {
@@ -78,12 +86,19 @@ pub(super) fn standing(zone: &Zone<'_>, standing: &Standing, section: &mut Secti
         Standing::Signed(Security::Secure) => return,
         Standing::Signed(Security::Claimed) => Finding::info(
             "dnssec.not-validated",
-            format!("{name} is signed, and the DS at its parent means one of its keys. Your resolver says that the signatures hold (its AD bit); we did not check them."),
-        ),
-        Standing::Signed(Security::Insecure | Security::Bogus | Security::Unknown) => Finding::info(
+            format!("{name} is signed, and the DS at its parent means one of its keys. Your resolver says that the signatures hold (its AD bit); nothing could be validated here: {why}."),
+        )
+        .with_fix(NOT_VALIDATED),
+        Standing::Signed(Security::Bogus | Security::Unknown) => Finding::info(
             "dnssec.not-validated",
-            format!("{name} is signed, and the DS at its parent means one of its keys. The signatures themselves were not validated here."),
-        ),
+            format!("{name} is signed, and the DS at its parent means one of its keys. Whether the signatures hold could not be validated here: {why}."),
+        )
+        .with_fix(NOT_VALIDATED),
+        Standing::Signed(Security::Insecure) => Finding::warning(
+            "dnssec.chain-broken",
+            format!("{name} is signed, the DS at its parent means one of its keys, and from the root it still counts as not signed: a zone above it is not signed, or its algorithms are not ones that we validate."),
+        )
+        .with_fix("Sign with algorithm 13 (ECDSA P-256) below a parent that is signed itself."),
         Standing::Mismatch => Finding::error(
             "dnssec.ds-mismatch",
             format!("No DS at the parent of {name} means a key that the zone has. {broken}"),
@@ -94,7 +109,10 @@ pub(super) fn standing(zone: &Zone<'_>, standing: &Standing, section: &mut Secti
             format!("The parent of {name} has a DS, and the zone has no key. {broken}"),
         )
         .with_fix("Remove the DS at the registrar, or sign the zone; this often follows a move to another DNS provider."),
-        Standing::Bogus => Finding::error("dnssec.bogus", format!("The DNSSEC signatures of {name} do not hold. {broken}"))
+        Standing::Bogus(why) => Finding::error(
+            "dnssec.bogus",
+            format!("The DNSSEC signatures of {name} do not hold: {why}. {broken}"),
+        )
             .with_fix("Sign the zone again (expired signatures are the usual cause) and compare the DS with its keys."),
         Standing::ProbablyBogus => Finding::error(
             "dnssec.probably-bogus",

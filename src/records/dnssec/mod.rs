@@ -1,8 +1,9 @@
 //! DNSSEC: is the domain's zone signed, does the DS at its parent mean one of its keys, and who says that the signatures
 //! hold (RFC 4033, RFC 4034, RFC 4035).
 //!
-//! We call a zone secure only when its answers were validated here. A resolver's AD bit is a claim over a path that is
-//! seldom protected, and is called one. Signatures themselves are the engine's business.
+//! We call a zone secure, or bogus, only when its SOA was validated here, from the trust anchor down. Where that cannot be
+//! done, a resolver's AD bit is a claim over a path that is seldom protected, and is called one. Signatures themselves are
+//! the engine's business.
 
 mod judge;
 mod keys;
@@ -26,6 +27,8 @@ struct Zone<'a> {
     soa: Dns<'a>,
     ds: Dns<'a>,
     dnskey: Dns<'a>,
+    /// The SOA again, validated: the whole chain stands behind it.
+    proof: Dns<'a>,
 }
 
 impl<'a> Zone<'a> {
@@ -37,7 +40,8 @@ impl<'a> Zone<'a> {
         let asked = all(names, |name| {
             let (soa, ds, dnskey) =
                 (seen.dns(&name, Kind::Soa), seen.dns(&name, Kind::Ds), seen.dns(&name, Kind::Dnskey));
-            Ok(Zone { soa: soa?, ds: ds?, dnskey: dnskey?, name })
+            let proof = seen.validated(&name, Kind::Soa);
+            Ok(Zone { soa: soa?, ds: ds?, dnskey: dnskey?, proof: proof?, name })
         })?;
         let mut last = None;
         for zone in asked {
@@ -88,19 +92,19 @@ impl<'a> Zone<'a> {
     }
 
     fn standing(&self) -> Standing {
-        let bogus = [&self.soa, &self.dnskey, &self.ds].iter().any(|dns| dns.dnssec == Security::Bogus);
+        let bogus = self.proof.dnssec == Security::Bogus;
         match (self.ds.look(), self.dnskey.look()) {
-            _ if bogus => Standing::Bogus,
+            (Look::Found(_), Look::Absent(_)) => Standing::NoKeys,
+            (Look::Found(_), Look::Found(_)) if self.pairs().iter().all(|(_, m)| *m == Meaning::NoKey) => {
+                Standing::Mismatch
+            }
+            _ if bogus => Standing::Bogus(self.proof.outcome.to_string()),
             (Look::Unknown(why), _) => Standing::Unknown(why.clone()),
             (Look::Absent(_), Look::Found(_)) => Standing::Island,
             (Look::Absent(_), Look::Absent(_) | Look::Unknown(_)) => Standing::Unsigned,
             (Look::Found(_), Look::Unknown(Outcome::ServerFailure)) => Standing::ProbablyBogus,
             (Look::Found(_), Look::Unknown(why)) => Standing::Unknown(why.clone()),
-            (Look::Found(_), Look::Absent(_)) => Standing::NoKeys,
-            (Look::Found(_), Look::Found(_)) if self.pairs().iter().all(|(_, m)| *m == Meaning::NoKey) => {
-                Standing::Mismatch
-            }
-            (Look::Found(_), Look::Found(_)) => Standing::Signed(self.soa.dnssec),
+            (Look::Found(_), Look::Found(_)) => Standing::Signed(self.proof.dnssec_or_claim(&self.soa)),
         }
     }
 }
@@ -129,8 +133,8 @@ enum Standing {
     Mismatch,
     /// DS without any DNSKEY.
     NoKeys,
-    /// Validated here, and the signatures do not hold.
-    Bogus,
+    /// Validated here, and the signatures do not hold: why.
+    Bogus(String),
     /// DS is there and the resolver fails on the keys, as a validating one does when signatures do not hold.
     ProbablyBogus,
     /// We could not look.
@@ -170,11 +174,11 @@ impl Dnssec {
                 "dnssec.could-not-look",
                 &format!("whether {} is signed", zone.name),
                 why,
-                [zone.ds.id, zone.dnskey.id],
+                [zone.ds.id, zone.dnskey.id, zone.proof.id],
             ),
             _ => Section::new(self.id(), self.title()),
         };
-        let (word, by) = judge::word(&standing);
+        let (word, by) = judge::word(&standing, zone.proof.dnssec);
         section.fact("zone", &zone.name);
         section.fact("state", word);
         section.fact("validated_by", by);

@@ -33,7 +33,10 @@ fn validated_here_is_secure_and_anything_less_says_who_claims_it() {
         );
     }
     let claimed = look_as(&[SOA, KEY, DS], Security::Claimed, "example.net");
-    assert!(claimed.section.findings[0].text.contains("AD bit"));
+    let text = &claimed.section.findings[0].text;
+    assert!(text.contains("AD bit") && text.contains("your resolver does not pass DNSSEC records"), "{text}");
+    let broken = look_as(&[SOA, KEY, DS], Security::Insecure, "example.net");
+    assert_eq!((ids(&broken), broken.section.facts["state"].as_str()), (vec!["dnssec.chain-broken"], Some("insecure")));
 }
 
 #[test]
@@ -49,7 +52,15 @@ fn an_unsigned_zone_is_absent_and_keys_without_ds_are_an_island() {
     assert_eq!((unsigned.section.state, ids(&unsigned)), (State::Absent, vec!["dnssec.none"]));
     let island = look_as(&[SOA, KEY], Security::Insecure, "example.net");
     assert_eq!((island.section.state, ids(&island)), (State::Warning, vec!["dnssec.no-ds"]));
-    assert_eq!(island.section.facts["state"], "insecure");
+    assert_eq!(
+        (&island.section.facts["state"], &island.section.facts["validated_by"]),
+        (&"insecure".into(), &"mxray".into())
+    );
+    let unproven = look_as(&[SOA], Security::Unknown, "example.net");
+    assert_eq!(
+        (unproven.section.state, unproven.section.facts["validated_by"].as_str()),
+        (State::Absent, Some("nobody"))
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check::{Dns, Dnssec, PkixFault};
+use crate::check::{Dnssec, PkixFault};
 use crate::finding::{Finding, Severity};
 use crate::records::mta_sts::StsMode;
 use crate::report::Cell;
@@ -11,7 +11,7 @@ use crate::smtp::dane::{self, Dane};
 use crate::smtp::session::{Session, Verb};
 use crate::smtp::target::{Talk, Target};
 use crate::smtp::tls::{TlsOutcome, pkix_word};
-use crate::smtp::transport::{Sts, about, host_name};
+use crate::smtp::transport::{HostTlsa, Sts, about, host_name};
 
 /// What one sender does with one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +58,10 @@ pub struct Judged<'a> {
     pub covered: Option<bool>,
     /// What DANE says.
     pub dane: Dane,
-    /// Whose word DNSSEC rests on, where it is not our own validation.
+    /// Whether DNSSEC rests on the resolver's word alone.
     pub claimed: bool,
+    /// Why the TLSA records could not be validated, if so.
+    pub unproven: Option<String>,
     /// A sender that checks nothing.
     pub plain: Delivery,
     /// A sender that honours MTA-STS.
@@ -69,7 +71,7 @@ pub struct Judged<'a> {
 }
 
 /// Judges one host.
-pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Dns<'_>>) -> Judged<'a> {
+pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&HostTlsa<'_>>) -> Judged<'a> {
     let session = talk.said.map(|(_, transcript)| Session::read(transcript)).unwrap_or_default();
     let tls = match talk.said {
         Some(_) => TlsOutcome::of(&session, target.plan.tls),
@@ -80,7 +82,7 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Dn
         _ => None,
     };
     let domain = target.domain().map(|name| name.to_string()).unwrap_or_default();
-    let dane = tlsa.map_or(Dane::None, |answer| dane::judge(answer, stands, &[&domain]));
+    let dane = tlsa.map_or(Dane::None, |tlsa| dane::judge(&tlsa.answer(), stands, &[&domain]));
     let reached = reached(talk, &session);
     let plain = match (&reached, &tls) {
         (Some(not), _) => not.clone(),
@@ -100,8 +102,9 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Dn
         _ => plain.clone(),
     };
     let report = report(&reached, &tls, &dane, objection.as_ref().map(|(result, _)| *result), applies);
-    let claimed = tlsa.is_some_and(|answer| answer.dnssec == Dnssec::Claimed);
-    Judged { talk, tls, covered, dane, claimed, plain, sts: with_sts, report }
+    let claimed = tlsa.is_some_and(|tlsa| tlsa.answer().dnssec == Dnssec::Claimed);
+    let unproven = tlsa.and_then(HostTlsa::unproven);
+    Judged { talk, tls, covered, dane, claimed, unproven, plain, sts: with_sts, report }
 }
 
 /// Why no sender gets as far as TLS, if so.
@@ -296,6 +299,7 @@ impl Judged<'_> {
     /// What there is to say about this host and its policies.
     pub fn findings(&self) -> Vec<Finding> {
         let host = &self.talk.host;
+        let unproven = self.unproven.as_deref().unwrap_or("nobody did");
         let mut findings = Vec::new();
         if self.covered == Some(false) {
             findings.push(
@@ -318,9 +322,14 @@ impl Judged<'_> {
                     .with_fix("Repair the zone's DNSSEC, or the name server.")
                     .with_reference("RFC 7672 §2.1.1"),
             ),
-            Dane::Insecure | Dane::NotValidated => findings.push(
-                Finding::info("transport.tlsa-not-secure", format!("{host} has TLSA records that DNSSEC does not prove: they must not count."))
+            Dane::Insecure => findings.push(
+                Finding::info("transport.tlsa-not-secure", format!("{host} has TLSA records in a zone that is not signed: they must not count."))
                     .with_fix("Sign the zone, and give its DS to the parent.")
+                    .with_reference("RFC 7672 §2.1"),
+            ),
+            Dane::NotValidated => findings.push(
+                Finding::info("transport.tlsa-not-validated", format!("{host} has TLSA records; whether DNSSEC makes them count could not be validated here: {unproven}."))
+                    .with_fix("Ask a resolver that passes DNSSEC records and reaches the root (--dns).")
                     .with_reference("RFC 7672 §2.1"),
             ),
             Dane::AllUnusable => findings.push(
@@ -334,7 +343,7 @@ impl Judged<'_> {
             ),
             Dane::Match(_) if self.claimed => findings.push(Finding::info(
                 "transport.dnssec-claimed",
-                format!("That the TLSA of {host} is secure is the resolver's word (its AD bit); mxray did not validate it itself."),
+                format!("That the TLSA of {host} is secure is the resolver's word (its AD bit); it could not be validated here: {unproven}."),
             )),
             Dane::None | Dane::Match(_) => {}
         }

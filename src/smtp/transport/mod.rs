@@ -10,7 +10,7 @@ mod suggest;
 
 use serde_json::json;
 
-use crate::check::{Check, Kind, Memo, Seen, Wait};
+use crate::check::{Check, Dns, Dnssec, Kind, Memo, Seen, Wait};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
 use crate::report::{Block, Cell, Fact, Row, Section, Table, VerdictLine};
@@ -23,6 +23,26 @@ pub use policy::Sts;
 
 /// What senders conclude.
 pub struct Transport;
+
+/// The TLSA records of one host as they were asked for: plain, and validated.
+pub struct HostTlsa<'a> {
+    host: String,
+    plain: Dns<'a>,
+    proof: Dns<'a>,
+}
+
+impl<'a> HostTlsa<'a> {
+    /// What was validated, or the plain answer where nothing could be.
+    fn answer(&self) -> Dns<'a> {
+        if self.proof.dnssec == Dnssec::Unknown { self.plain } else { self.proof }
+    }
+
+    /// Why nothing could be validated, if so.
+    fn unproven(&self) -> Option<String> {
+        let has_records = !self.plain.records.is_empty();
+        (self.proof.dnssec == Dnssec::Unknown && has_records).then(|| self.proof.outcome.to_string())
+    }
+}
 
 /// The questions of the verdict, one a sender, in the order of the first facts of the section.
 const SENDERS: [&str; 3] = ["PLAIN SENDER", "WITH MTA-STS", "WITH DANE"];
@@ -47,7 +67,8 @@ impl Check<Target> for Transport {
         let tlsa = target.hosts(seen).and_then(|hosts| {
             crate::check::all(hosts, |(name, port)| {
                 let owner = name.below(&format!("_{port}._tcp")).map_err(|_| Wait::Answers)?;
-                seen.dns(&owner, Kind::Tlsa).map(|answer| (name.to_string(), answer))
+                let (plain, proof) = (seen.dns(&owner, Kind::Tlsa), seen.validated(&owner, Kind::Tlsa));
+                Ok(HostTlsa { host: name.to_string(), plain: plain?, proof: proof? })
             })
         });
         let (talks, sts, tlsa) = match talks? {
@@ -57,8 +78,8 @@ impl Check<Target> for Transport {
         let judged: Vec<Judged<'_>> = talks
             .iter()
             .map(|talk| {
-                let answer = tlsa.iter().find(|(host, _)| *host == talk.host).map(|(_, answer)| answer);
-                judge::host(talk, target, &sts, answer)
+                let tlsa = tlsa.iter().find(|tlsa| tlsa.host == talk.host);
+                judge::host(talk, target, &sts, tlsa)
             })
             .collect();
         let mut section = Section::new(self.id(), self.title());
@@ -132,7 +153,10 @@ fn senders(judged: &[Judged<'_>], sts: &Sts) -> Vec<Fact> {
         best(judged, |host| Some(host.with_dane()))
     } else {
         Cell::from(match judged.iter().find(|host| matches!(host.dane, Dane::Insecure | Dane::NotValidated)) {
-            Some(_) => "TLSA records are not proven by DNSSEC and do not count: as the plain sender",
+            Some(host) if host.dane == Dane::NotValidated => {
+                "whether the TLSA records count could not be validated here: held to them, or as the plain sender"
+            }
+            Some(_) => "TLSA records in a zone that is not signed do not count: as the plain sender",
             None => "no TLSA records: as the plain sender",
         })
     };

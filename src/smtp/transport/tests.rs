@@ -106,6 +106,13 @@ fn dane_decides_where_it_applies_and_a_failed_lookup_defers() {
     assert_eq!(report(&section), "validation-failure");
     let insecure = transport(&world(tlsa), GOOD);
     assert!(answers(&insecure)[2].contains("do not count"));
+    assert_eq!(insecure.findings[0].id, "transport.tlsa-not-secure");
+    let unproven = transport(&world(tlsa).with_dnssec(Dnssec::Unknown), GOOD);
+    assert_eq!(unproven.findings[0].id, "transport.tlsa-not-validated");
+    assert!(!unproven.findings[0].fix.as_deref().unwrap_or_default().contains("Sign the zone"), "nobody validated");
+    assert!(unproven.findings[0].text.contains("does not pass DNSSEC records"), "{}", unproven.findings[0].text);
+    let bogus = transport(&world("").with_dnssec(Dnssec::Bogus), GOOD);
+    assert_eq!(report(&bogus), "dnssec-invalid", "a bogus \"no TLSA\" is no \"no TLSA\"");
     let failed = transport(&world("_25._tcp.mail.example.com TLSA !servfail"), GOOD);
     assert!(answers(&failed)[2].contains("TLSA lookup failed"), "{:?}", answers(&failed));
     assert_eq!(report(&failed), "dnssec-invalid");

@@ -136,7 +136,7 @@ fn wild(bytes: &[u8], query: &Query) -> Answer {
         .chain([Name::from_text("mx.a.example").unwrap()])
         .collect();
     let (name, kind) = match query {
-        Query::Dns { name, kind } | Query::At { name, kind, .. } => (name, *kind),
+        Query::Dns { name, kind } | Query::At { name, kind, .. } | Query::Validated { name, kind } => (name, *kind),
         Query::Https { .. } => {
             let outcome = HttpsOutcome::Body { content_type: None, body: bytes.to_vec(), cut: false };
             return Answer::Https(HttpsAnswer { outcome, address: None, aliases: Vec::new() });
@@ -144,7 +144,8 @@ fn wild(bytes: &[u8], query: &Query) -> Answer {
         Query::Smtp(_) => return Answer::Smtp(heard(bytes)),
     };
     let mut answer = DnsAnswer::empty(Outcome::Answer);
-    answer.dnssec = if bytes.len().is_multiple_of(2) { Dnssec::Secure } else { Dnssec::Insecure };
+    const STATES: [Dnssec; 4] = [Dnssec::Secure, Dnssec::Insecure, Dnssec::Bogus, Dnssec::Unknown];
+    answer.dnssec = STATES[bytes.len() % STATES.len()];
     let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
     let start = name.as_str().len() % pieces.len();
     let data: Vec<Data> = match kind {

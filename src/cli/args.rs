@@ -168,6 +168,9 @@ pub struct Options {
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "PEM", global = true)]
     pub ca_file: Vec<PathBuf>,
+    /// DNSKEY records to begin DNSSEC with instead of the root's own keys; repeatable
+    #[arg(long, value_name = "FILE", global = true)]
+    pub trust_anchor: Vec<PathBuf>,
     /// The clock that verdicts use, as RFC 3339: 2026-11-24T08:00:00Z (the default: the machine's)
     #[arg(long, value_name = "TIME", global = true)]
     pub now: Option<String>,

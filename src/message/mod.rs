@@ -11,6 +11,7 @@
 pub mod address;
 pub mod alignment;
 pub mod arc;
+pub mod autopsy;
 pub mod canonical;
 pub mod claimed;
 pub mod copy;
@@ -55,6 +56,7 @@ pub const ALL: &[&dyn Check<Message>] = &[
     &identities::Identities,
     &hops::Hops,
     &claimed::Claimed,
+    &autopsy::Autopsy,
     &mime::Mime,
     &headers::Headers,
 ];

@@ -30,6 +30,8 @@ pub(super) fn explain(claim: &Claim<'_>) -> Disagreement {
     let claims_pass = claim.said.result == "pass";
     match (claims_pass, ours == "pass") {
         (true, false) if matches!(claim.field.kind, Kind::Arc(_)) => Disagreement::Earlier,
+        // Lists leave their own results in; a forger can write such a hop too, so it counts for nothing either way.
+        (true, false) if claim.field.earlier && !claim.field.trusted => Disagreement::Earlier,
         (true, false) if !claim.field.trusted => Disagreement::Forged,
         (true, false) if claim.said.method == "dkim" && ours == "permerror" && reason.contains("key") => {
             Disagreement::KeyGone
@@ -80,7 +82,7 @@ impl Disagreement {
             ),
             Disagreement::Earlier => (
                 "claimed.earlier-handler",
-                "It is what an earlier handler saw, before lists or gateways changed the message; it counts if you trust its sealer.".into(),
+                "An earlier handler says so, of the message before it was changed; nothing but an ARC seal shows that it is that handler's word.".into(),
                 "Look at ARC: who sealed it, and whether the chain holds.",
             ),
             Disagreement::Better => (

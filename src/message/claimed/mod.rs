@@ -62,6 +62,8 @@ struct Field {
     read: Results,
     /// Whether it counts.
     trusted: bool,
+    /// Whether it names a handler below the border by whose hands the message says it went.
+    earlier: bool,
     /// Why, or why not.
     why: String,
 }
@@ -146,7 +148,7 @@ fn fields(message: &Message) -> Vec<Field> {
             Kind::Results | Kind::Renamed => Results::parse(&text),
         };
         let span = field.field.value;
-        found.push(Field { kind, place: field.index, span, read, trusted: false, why: String::new() });
+        found.push(Field { kind, place: field.index, span, read, trusted: false, earlier: false, why: String::new() });
         if found.len() >= MAX_FIELDS {
             break;
         }
@@ -171,10 +173,13 @@ fn trust(message: &Message, fields: &mut [Field]) {
         .filter_map(|(_, hop)| hop.by.as_deref())
         .filter(|by| by.contains('.'))
         .collect();
+    let before: Vec<&str> = message.hops().iter().skip(border.hop).filter_map(|(_, hop)| hop.by.as_deref()).collect();
     let mut run: Option<String> = None;
     let mut ended = false;
     for field in fields {
         let id = field.read.authserv_id.as_deref();
+        let is_author = |id: &str| message.author().domains().iter().any(|author| is_one_house(id, author.as_str()));
+        field.earlier = id.is_some_and(|id| before.iter().any(|by| is_one_house(id, by)) && !is_author(id));
         let at_home = id.is_some_and(|id| house.iter().any(|by| is_one_house(id, by)));
         let above = field.place < border.field;
         let is_own_kind = matches!(field.kind, Kind::Results | Kind::ReceivedSpf);

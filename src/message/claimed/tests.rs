@@ -78,6 +78,17 @@ fn a_pass_below_the_border_that_is_none_is_called_forged() {
 }
 
 #[test]
+fn what_a_list_below_the_border_saw_is_an_earlier_word_and_no_forgery() {
+    let list =
+        "Received: from x (x [198.51.100.9]) by mx.lists.example with ESMTPS; Tue, 24 Nov 2026 09:58:00 +0000\r\n";
+    let claims = "Authentication-Results: lists.example; dkim=pass header.d=b.example\r\n";
+    assert_eq!(
+        ids(&settled(&format!("{BORDER}{SIGNATURE}{list}{claims}"))),
+        ["claimed.earlier-handler", "claimed.none-counts"]
+    );
+}
+
+#[test]
 fn only_the_topmost_run_of_the_borders_house_counts() {
     let line = |id: &str| format!("Authentication-Results: {id}; dmarc=pass\r\n");
     let header =

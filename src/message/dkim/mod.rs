@@ -36,6 +36,7 @@ pub(in crate::message) use check::{severity, signing_domains};
 pub use cover::Cover;
 pub(in crate::message) use cover::own_field;
 pub use crypto::Math;
+pub(in crate::message) use crypto::verify;
 pub use signature::{Algorithm, Flavor, Problem, ProblemKind, Signature};
 pub use verify::{BodyCheck, FoundKey, HeaderCheck, Judged, KeyLook, Verdict, judge_all};
 pub(in crate::message) use verify::{judge, judge_seal};

@@ -15,7 +15,7 @@ const BLOCK: usize = 64 * 1024;
 
 /// How a part is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::message) enum Encoding {
     #[default]
     Identity,
     Base64,
@@ -35,7 +35,7 @@ impl Encoding {
     }
 
     /// Gives the decoded bytes of a body to `sink`, in order.
-    pub(super) fn decode(self, body: &[u8], sink: &mut dyn FnMut(&[u8])) {
+    pub(in crate::message) fn decode(self, body: &[u8], sink: &mut dyn FnMut(&[u8])) {
         match self {
             Encoding::Identity | Encoding::Unknown => sink(body),
             Encoding::Base64 => base64(body, sink),

@@ -7,15 +7,16 @@ mod html;
 mod suspect;
 mod tree;
 
+pub(in crate::message) use decode::Encoding;
+pub(in crate::message) use tree::{Part, Tree};
+
 use ring::digest::{Context, SHA256};
 use serde_json::json;
 
 use crate::check::{Check, Memo, Progress, Seen, Wait};
 use crate::finding::{Severity, Span};
 use crate::message::Message;
-use crate::message::mime::decode::Encoding;
 use crate::message::mime::html::Html;
-use crate::message::mime::tree::{Part, Tree};
 use crate::report::{Block, Cell, Link, Row, Section, Table, TreeNode};
 
 /// How many bytes of bodies are decoded in one step.

@@ -19,7 +19,7 @@ const MAX_HEADER: usize = 64 * 1024;
 
 /// One part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Part {
+pub(in crate::message) struct Part {
     /// Its place: `1.2`; the root's is empty.
     pub path: String,
     /// `type/subtype` in lower case; `text/plain` without a field (RFC 2045 §5.2).
@@ -45,7 +45,7 @@ pub(super) struct Part {
 
 /// The tree with what was left out.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tree {
+pub(in crate::message) struct Tree {
     pub root: Part,
     pub count: usize,
     pub too_deep: bool,

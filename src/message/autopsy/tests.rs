@@ -1,0 +1,239 @@
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use time::OffsetDateTime;
+
+use super::*;
+use crate::check::world::World;
+use crate::job::Envelope;
+use crate::message::canonical::{Canon, Hash, Wanted, body_hashes, canonical_field, without_signature};
+
+/// A seed of zeros: everybody's key.
+fn pair() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[0; 32]).unwrap()
+}
+
+fn world() -> World {
+    let key = BASE64_STANDARD.encode(pair().public_key().as_ref());
+    World::parse(&format!("k._domainkey.a.example TXT \"v=DKIM1; k=ed25519; p={key}\"")).unwrap()
+}
+
+fn canon(word: &str) -> Canon {
+    if word == "simple" { Canon::Simple } else { Canon::Relaxed }
+}
+
+/// Signs header and body, both with CRLF.
+fn signed((header_canon, body_canon): (&str, &str), names: &[&str], header: &str, body: &str) -> String {
+    let wanted = Wanted { canon: canon(body_canon), hash: Hash::Sha256, length: None };
+    let hash = BASE64_STANDARD.encode(&body_hashes(body.as_bytes(), &[wanted])[0].digest);
+    let own = format!(
+        "DKIM-Signature: v=1; a=ed25519-sha256; c={header_canon}/{body_canon}; d=a.example; s=k; h={}; bh={hash}; b=",
+        names.join(":")
+    );
+    let mut data = Vec::new();
+    for name in names {
+        let field = header.split_inclusive("\r\n").collect::<Vec<_>>();
+        // Folded lines belong to the field above.
+        let at = field.iter().position(|line| line.to_lowercase().starts_with(&format!("{}:", name.to_lowercase())));
+        let Some(at) = at else { continue };
+        let rest = field[at + 1..].iter().take_while(|line| line.starts_with([' ', '\t']));
+        let whole: String = std::iter::once(&field[at]).chain(rest).copied().collect();
+        canonical_field(canon(header_canon), whole.as_bytes(), &mut data);
+    }
+    canonical_field(canon(header_canon), &without_signature(format!("{own}\r\n").as_bytes()), &mut data);
+    data.truncate(data.len() - 2);
+    let value = BASE64_STANDARD.encode(pair().sign(&Hash::Sha256.of(&data)));
+    format!("{own}{value}\r\n{header}\r\n{body}")
+}
+
+const HEADER: &str = "From: x@a.example\r\nTo: list@l.example\r\nSubject: When to prune\r\n";
+const BODY: &str = "Dear all,\r\n\r\nFebruary is too early here.\r\nMarch, after the frost.\r\n\r\nAlice\r\n";
+
+fn dissected(raw: &str) -> (Message, Section) {
+    let message = Message::parse(Arc::from(raw.as_bytes()), Envelope::default()).unwrap();
+    let section = world().settle(&Autopsy, &message, OffsetDateTime::UNIX_EPOCH).section;
+    (message, section)
+}
+
+/// What mends the message, as (part, words).
+fn mended(raw: &str) -> Vec<(String, String)> {
+    let (_, section) = dissected(raw);
+    let repairs = section.facts["repairs"].as_array().unwrap();
+    let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
+    repairs.iter().map(|one| (text(one, "part"), text(one, "what"))).collect()
+}
+
+fn body_mended(canons: (&str, &str), from: &str, to: &str) -> Vec<(String, String)> {
+    let names = ["from", "to", "subject"];
+    let whole = signed(canons, &names, HEADER, from);
+    let start = whole.len() - from.len();
+    mended(&format!("{}{to}", &whole[..start]))
+}
+
+fn only(part: &str, what: &str) -> Vec<(String, String)> {
+    vec![(part.to_owned(), what.to_owned())]
+}
+
+#[test]
+fn a_footer_is_found_and_its_bytes_are_pointed_at() {
+    let footer = "_______________\r\nGardeners mailing list\r\nTo leave it: x@l.example\r\n";
+    let whole = signed(("relaxed", "relaxed"), &["from"], HEADER, BODY);
+    let (message, section) = dissected(&format!("{whole}{footer}"));
+    let repair = &section.facts["repairs"][0];
+    assert_eq!(repair["what"], "the last 3 lines are removed");
+    let at = |index: usize| usize::try_from(repair["removed"][0][index].as_u64().unwrap()).unwrap();
+    assert_eq!(message.text().get(at(0)..at(1)).unwrap(), footer.as_bytes());
+    assert_eq!(section.findings[0].id, "autopsy.body-mended");
+    let Some(Block::Prose { text, .. }) = section.blocks.last() else { panic!() };
+    assert!(text[0].starts_with("With that undone, signature #1 holds whole: a.example signed"), "{text:?}");
+}
+
+#[test]
+fn each_usual_change_of_a_body_is_named() {
+    let relaxed = ("relaxed", "relaxed");
+    let simple = ("simple", "simple");
+    for (canons, from, to, what) in [
+        (
+            relaxed,
+            BODY.to_owned(),
+            format!("CAUTION: mail from outside\r\n\r\n{BODY}"),
+            "the first 2 lines are removed",
+        ),
+        (
+            relaxed,
+            BODY.to_owned(),
+            format!("Banner\r\n{BODY}-- \r\nfooter\r\n"),
+            "the first line is removed, and the last 2 lines are removed",
+        ),
+        (simple, "a \r\nb\r\n".into(), "a\r\nb\r\n".into(), ""),
+        (simple, "a\r\nb\r\n".into(), "a \r\nb\r\n".into(), "white space at line ends is removed"),
+        (
+            relaxed,
+            "x\r\nFrom here\r\n".into(),
+            "x\r\n>From here\r\n".into(),
+            "lines that begin with \">From \" lose the \">\" that a mailbox file added",
+        ),
+        (
+            relaxed,
+            "x\r\n.y\r\n".into(),
+            "x\r\n..y\r\n".into(),
+            "lines that begin with two dots lose one, which a transport added",
+        ),
+        (
+            relaxed,
+            format!("{}\r\nb\r\n", "a".repeat(1500)),
+            format!("{}!\r\n {}\r\nb\r\n", "a".repeat(990), "a".repeat(510)),
+            "lines that were broken at the limit of SMTP are joined",
+        ),
+        (relaxed, String::new(), "only a footer\r\n".into(), "the last line is removed"),
+    ] {
+        let expected = if what.is_empty() { vec![] } else { only("body", what) };
+        assert_eq!(body_mended(canons, &from, &to), expected, "{to}");
+    }
+}
+
+#[test]
+fn reencoding_and_wrapping_are_undone() {
+    let typed = |encoding: &str| {
+        format!("{HEADER}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n")
+    };
+    let plain = "Grüße, alle = gut\r\n";
+    let whole = signed(("relaxed", "relaxed"), &["from"], &typed("8bit"), plain);
+    let quoted = whole.replace("8bit", "quoted-printable").replace(plain, "Gr=C3=BC=C3=9Fe, alle =3D gut\r\n");
+    assert_eq!(
+        mended(&quoted),
+        only("body", "encoded parts (quoted-printable, base64) are turned back into 8bit text")
+    );
+    let whole =
+        signed(("relaxed", "relaxed"), &["from"], &typed("quoted-printable"), "Gr=C3=BC=C3=9Fe, alle =3D gut\r\n");
+    let eight = whole.replace("quoted-printable", "8bit").replace("Gr=C3=BC=C3=9Fe, alle =3D gut\r\n", plain);
+    assert_eq!(mended(&eight), only("body", "the text is turned back into quoted-printable"));
+    let whole = signed(
+        ("relaxed", "relaxed"),
+        &["from", "content-type"],
+        &format!("{HEADER}Content-Type: text/plain\r\n"),
+        BODY,
+    );
+    let wrapped = whole.replace("Content-Type: text/plain\r\n", "Content-Type: multipart/mixed; boundary=w\r\n").replace(
+        BODY,
+        &format!("--w\r\nContent-Type: text/plain\r\n\r\n{BODY}--w\r\nContent-Type: text/plain\r\n\r\nfooter\r\n--w--\r\n"),
+    );
+    assert_eq!(
+        mended(&wrapped),
+        [
+            ("body".to_owned(), "only part 1 is kept: the message was wrapped into a multipart".to_owned()),
+            ("header".to_owned(), "Content-Type is that of the first part: the message was wrapped".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn an_added_part_is_taken_out() {
+    let header = format!("{HEADER}Content-Type: multipart/mixed; boundary=w\r\n");
+    let body = "--w\r\nContent-Type: text/plain\r\n\r\nhi\r\n--w\r\nContent-Type: text/html\r\n\r\n<p>\r\n--w--\r\n";
+    let whole = signed(("relaxed", "relaxed"), &["from"], &header, body);
+    let more = whole.replace("--w--", "--w\r\nContent-Type: text/plain\r\n\r\nfooter\r\n--w--");
+    assert_eq!(mended(&more), only("body", "part 3 is removed"));
+}
+
+#[test]
+fn changed_fields_are_named_alone_and_in_pairs() {
+    let names = ["from", "to", "subject", "reply-to"];
+    let whole = signed(("relaxed", "relaxed"), &names, HEADER, BODY);
+    for (from, to, what) in [
+        ("Subject: When", "Subject: [gardeners] When", "the tag \"[gardeners]\" is removed from Subject"),
+        ("Subject: When", "Subject: EXTERNAL: When", "the tag \"EXTERNAL:\" is removed from Subject"),
+        ("Subject: When", "Reply-To: list@l.example\r\nSubject: When", "Reply-To is removed: it was added after"),
+        (
+            "From: x@a.example",
+            "From: \"x via l\" <list@l.example>\r\nX-Original-From: x@a.example",
+            "From has the value that X-Original-From keeps",
+        ),
+        (
+            "Subject: When",
+            "Reply-To: list@l.example\r\nSubject: [g] When",
+            "the tag \"[g]\" is removed from Subject, and Reply-To is removed: it was added after",
+        ),
+    ] {
+        let raw = whole.replacen(from, to, 1);
+        assert_eq!(mended(&raw), only("header", what), "{to}");
+    }
+}
+
+#[test]
+fn refolding_breaks_only_simple_and_is_undone_there() {
+    let whole = signed(("simple", "relaxed"), &["from", "subject"], HEADER, BODY);
+    assert_eq!(mended(&whole), []);
+    let folded = whole.replace("Subject: When to", "Subject: When\r\n\tto");
+    assert_eq!(mended(&folded), only("header", "folded fields are put on one line"));
+}
+
+#[test]
+fn another_body_under_a_replayed_header_is_not_mended() {
+    let whole = signed(("relaxed", "relaxed"), &["from"], HEADER, BODY);
+    let (_, section) = dissected(&whole.replace(BODY, "Send your password.\r\n"));
+    assert_eq!(section.facts["repairs"], json!([]));
+    assert_eq!(section.findings.iter().map(|finding| finding.id).collect::<Vec<_>>(), ["autopsy.body-not-mended"]);
+    assert!(section.findings[0].text.contains("never was a.example's"));
+}
+
+#[test]
+fn whole_messages_and_headers_alone_need_no_autopsy() {
+    let whole = signed(("relaxed", "relaxed"), &["from"], HEADER, BODY);
+    let head = whole.split("\r\n\r\n").next().unwrap();
+    for raw in [whole.as_str(), &format!("{head}\r\n"), HEADER] {
+        let (_, section) = dissected(raw);
+        assert_eq!((section.headline.as_str(), section.findings.len()), ("not needed", 0), "{raw}");
+    }
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_scratch() {
+    let whole = signed(("relaxed", "relaxed"), &["from"], HEADER, BODY);
+    let message = Message::parse(Arc::from(format!("{whole}footer\r\n").as_bytes()), Envelope::default()).unwrap();
+    let first = world().settle(&Autopsy, &message, OffsetDateTime::UNIX_EPOCH).section;
+    let again = world().settle(&Autopsy, &message, OffsetDateTime::UNIX_EPOCH).section;
+    assert_eq!(first, again);
+}

@@ -17,6 +17,7 @@ pub mod claimed;
 pub mod copy;
 pub mod dkim;
 pub mod dmarc;
+pub mod drafts;
 pub mod envelope;
 mod field;
 mod headers;
@@ -28,6 +29,7 @@ mod parse;
 pub mod received;
 mod repair;
 pub mod spf;
+pub mod vendor;
 mod verdict;
 mod words;
 
@@ -58,6 +60,8 @@ pub const ALL: &[&dyn Check<Message>] = &[
     &claimed::Claimed,
     &autopsy::Autopsy,
     &mime::Mime,
+    &vendor::Vendor,
+    &drafts::Drafts,
     &headers::Headers,
 ];
 

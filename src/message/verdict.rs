@@ -303,16 +303,24 @@ impl Read<'_> {
     /// What the topmost result of a method claims, for a signature that of its domain.
     fn claimed(&self, method: &str, domain: Option<&str>) -> Option<Cell> {
         let results = self.fact("claimed", "results")?.as_array()?;
-        let found = results.iter().find(|result| {
+        let fits = |result: &&Value| {
             result["method"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(method))
+                && result["field"] != "ARC-Authentication-Results"
                 && domain
                     .is_none_or(|domain| result["domain"].as_str().is_none_or(|told| told.eq_ignore_ascii_case(domain)))
-        })?;
+        };
+        // What counts goes before what anybody may have written.
+        let found = results.iter().filter(fits).min_by_key(|result| result["trusted"] != Value::Bool(true))?;
         let word = found["result"].as_str().unwrap_or_default();
         let server = found["authserv_id"].as_str().unwrap_or("no server named");
-        let disagrees = found["agrees"] == Value::Bool(false);
-        let text = if disagrees { format!("{word}  {server}  disagree !") } else { format!("{word}  {server}") };
-        Some(Cell::from(text).judged(if disagrees { Severity::Error } else { Severity::Ok }))
+        // The news first: a narrow column cuts the end off.
+        let (news, severity) = match (found["agrees"].as_bool(), found["disagreement"].as_str()) {
+            (Some(false), Some("forged")) => ("(forged?)  ", Severity::Error),
+            (Some(false), Some("earlier")) => ("(earlier)  ", Severity::Info),
+            (Some(false), _) => ("DISAGREES  ", Severity::Error),
+            (Some(true) | None, _) => ("", Severity::Ok),
+        };
+        Some(Cell::from(format!("{word}  {news}{server}")).judged(severity))
     }
 }
 

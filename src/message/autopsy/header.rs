@@ -9,6 +9,9 @@ use crate::message::mime::Tree;
 /// How many combinations are verified; each costs some 50 µs.
 pub(super) const MAX_TRIES: usize = 1500;
 
+/// What is done to the bytes of a field.
+type Step = fn(&[u8]) -> Vec<u8>;
+
 /// One field as it may have been signed.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
@@ -19,7 +22,7 @@ pub(super) struct Change {
     /// The field as it was; `None` when it was not there. For every field when `place` is not told.
     pub field: Option<Vec<u8>>,
     /// What is done to every field.
-    pub every: Option<fn(&[u8]) -> Vec<u8>>,
+    pub every: Option<Step>,
 }
 
 /// Every single change that the message gives reason to try.
@@ -52,10 +55,9 @@ pub(super) fn changes(message: &Message, tree: &Tree, one: &Judged<'_>) -> Vec<C
         }
         if name == "content-type"
             && let Some(inner) = tree.root.children.first()
+            && let Some(value) = field_before(message, inner.body.start, b"content-type")
         {
-            if let Some(value) = field_before(message, inner.body.start, b"content-type") {
-                push("Content-Type is that of the first part: the message was wrapped".into(), Some(value));
-            }
+            push("Content-Type is that of the first part: the message was wrapped".into(), Some(value));
         }
         if name == "content-transfer-encoding" {
             for word in ["7bit", "8bit", "quoted-printable", "base64"] {
@@ -80,7 +82,7 @@ pub(super) fn changes(message: &Message, tree: &Tree, one: &Judged<'_>) -> Vec<C
         }
     }
     if one.signature.header_canon == Canon::Simple {
-        let every: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+        let every: [(&str, Step); 4] = [
             ("folded fields are put on one line", unfold),
             ("folded lines begin with a tab", |field| refold(field, b"\t")),
             ("folded lines begin with a blank", |field| refold(field, b" ")),

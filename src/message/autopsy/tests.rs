@@ -68,8 +68,8 @@ fn mended(raw: &str) -> Vec<(String, String)> {
 fn body_mended(canons: (&str, &str), from: &str, to: &str) -> Vec<(String, String)> {
     let names = ["from", "to", "subject"];
     let whole = signed(canons, &names, HEADER, from);
-    let start = whole.len() - from.len();
-    mended(&format!("{}{to}", &whole[..start]))
+    let head = whole.strip_suffix(from).unwrap();
+    mended(&format!("{head}{to}"))
 }
 
 fn only(part: &str, what: &str) -> Vec<(String, String)> {

@@ -52,6 +52,19 @@ impl Disagreement {
         }
     }
 
+    /// The word for scripts.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Disagreement::Forged => "forged",
+            Disagreement::KeyGone => "key-gone",
+            Disagreement::ChangedSince => "changed-since",
+            Disagreement::RecordsChanged => "records-changed",
+            Disagreement::Earlier => "earlier",
+            Disagreement::Better => "better-here",
+            Disagreement::OtherWord => "other-word",
+        }
+    }
+
     /// The finding about it.
     pub(super) fn finding(self, claim: &Claim<'_>) -> Finding {
         let (who, method, said) = (who(claim.field), &claim.said.method, &claim.said.result);

@@ -352,6 +352,7 @@ fn fact(claim: &Claim<'_>) -> serde_json::Value {
         "why": claim.field.why,
         "recomputed": claim.ours.as_ref().map(|ours| &ours.word),
         "agrees": claim.agrees,
+        "disagreement": (claim.agrees == Some(false)).then(|| explain(claim).word()),
     })
 }
 

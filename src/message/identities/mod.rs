@@ -113,7 +113,8 @@ impl Check<Message> for Identities {
         section.fact("look_alikes", found.alike.iter().map(|alike| json!(alike)).collect::<Vec<_>>());
         section.blocks.push(source(message, &found.marks));
         section.findings = found.findings;
-        section.findings.extend(elsewhere(message, &identities, &standings));
+        let alike: Vec<&str> = found.alike.iter().map(|alike| alike.domain.as_str()).collect();
+        section.findings.extend(elsewhere(message, &identities, &standings, &alike));
         let odd = section.findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
         section.headline = match odd {
             0 => format!("{}", identities.len()),
@@ -287,7 +288,7 @@ fn source(message: &Message, marks: &[Mark]) -> Block {
 }
 
 /// Replies and senders that are somebody else's.
-fn elsewhere(message: &Message, identities: &[Identity], standings: &[Option<bool>]) -> Vec<Finding> {
+fn elsewhere(message: &Message, identities: &[Identity], standings: &[Option<bool>], alike: &[&str]) -> Vec<Finding> {
     let Author::Domain(author) = message.author() else { return Vec::new() };
     let is_list = message.named("list-id").next().is_some();
     let mut findings = Vec::new();
@@ -295,6 +296,8 @@ fn elsewhere(message: &Message, identities: &[Identity], standings: &[Option<boo
     for (one, _) in identities.iter().zip(standings).filter(|(_, belongs)| **belongs == Some(false)) {
         let Some(name) = one.domain.as_ref().filter(|name| !told.contains(name)) else { continue };
         match one.role {
+            // What imitates was told already, and worse.
+            Role::ReplyTo if alike.contains(&name.as_str()) => continue,
             Role::ReplyTo => {
                 let severity = if is_list { Severity::Info } else { Severity::Warning };
                 let text = format!(

@@ -37,6 +37,10 @@ fn fact<'a>(report: &'a Report, section: &str, key: &str) -> &'a serde_json::Val
     &section.facts[key]
 }
 
+fn ids(report: &Report) -> Vec<&'static str> {
+    report.sections.iter().flat_map(|section| &section.findings).map(|finding| finding.id).collect()
+}
+
 fn signatures(report: &Report) -> Vec<String> {
     let all = fact(report, "dkim", "signatures").as_array().unwrap();
     let word = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
@@ -58,6 +62,13 @@ async fn the_phish_is_a_no_and_the_owner_asks_to_reject_it() {
     );
     assert_eq!(report.verdict[0].answer, "NO. Nothing that passes belongs to acme-bank.example.");
     assert!(report.verdict[1].answer.starts_with("REJECT"));
+    assert!(report.verdict[2].answer.starts_with("Reply-To goes to acrne-bank.example (\"rn\", not \"m\")"));
+    assert!(ids(&report).contains(&"claimed.forged"));
+    assert_eq!(fact(&report, "hops", "border")["hop"], 2);
+    assert_eq!(fact(&report, "autopsy", "repairs"), &serde_json::json!([]), "another body is not mended");
+    let table = report.summary.as_ref().unwrap();
+    let claimed = |row: usize| table.rows[row].cells[3].text.as_str();
+    assert_eq!((claimed(1), claimed(2)), ("pass  mx.corp.example", "pass  (forged?)  mx.acme-bank.example"));
 }
 
 #[tokio::test]
@@ -67,6 +78,12 @@ async fn the_list_mail_fails_by_the_list_and_its_seal_says_so() {
     assert_eq!(fact(&report, "arc", "result"), "pass");
     assert_eq!(fact(&report, "arc", "sets")[0]["domain"], "lists.example");
     assert_eq!(fact(&report, "dmarc", "result"), "fail");
+    let repairs = fact(&report, "autopsy", "repairs").as_array().unwrap();
+    let told: Vec<_> =
+        repairs.iter().map(|one| (one["part"].as_str().unwrap(), one["what"].as_str().unwrap())).collect();
+    let (body, header) = ("the last 2 lines are removed", "the tag \"[talk]\" is removed from Subject");
+    assert_eq!(told, [("body", body), ("body", body), ("header", header), ("header", header)]);
+    assert!(!ids(&report).contains(&"claimed.forged"), "the list's own results are no forgery");
 }
 
 #[tokio::test]
@@ -90,4 +107,6 @@ async fn the_look_alike_passes_everything() {
     let report = verify("lookalike").await;
     assert_eq!(signatures(&report), ["acrne-bank.example pass true"]);
     assert_eq!(fact(&report, "dmarc", "result"), "pass");
+    assert!(report.verdict[0].answer.starts_with("AUTHENTICATED, AND NOT WHO YOU MAY THINK"), "{:?}", report.verdict);
+    assert!(report.verdict[2].answer.starts_with("From is at acrne-bank.example"), "{:?}", report.verdict);
 }

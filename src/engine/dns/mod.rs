@@ -167,7 +167,8 @@ impl Servers {
     ///
     /// A silent server costs [`FIRST_TRY`] before the next try starts beside it; the first try goes on listening, so a
     /// slow answer still counts. A failure starts the next server at once; the same server is not asked again for a
-    /// failure that it has declared.
+    /// failure that it has declared. Where all have been silent the first is asked once more, and a second time it is asked
+    /// without EDNS: some drop what they do not know instead of complaining.
     async fn exchange(
         &self,
         name: &Name,
@@ -177,30 +178,33 @@ impl Servers {
     ) -> Result<(Message, String), Fault> {
         let count = self.servers.len();
         let first = self.preferred.load(Ordering::Relaxed).checked_rem(count).unwrap_or(0);
-        let tries = count.max(2);
+        let may_try = |started: usize, silent: bool| started < count.max(2) || (started == count && silent);
         let patience = FIRST_TRY.min(self.timeout / 4);
         let (mut started, mut kept): (usize, Option<Fault>) = (0, None);
         let mut running = FuturesUnordered::new();
         let mut next_try = Instant::now();
         let mut last_via = String::new();
         loop {
-            if started < tries && Instant::now() >= next_try {
+            if may_try(started, kept.is_none()) && Instant::now() >= next_try {
                 let at = (first + started).checked_rem(count).unwrap_or(0);
                 let Some(server) = self.servers.get(at) else {
                     return Err(Fault::failed("no name server is known; give one with --dns IP"));
                 };
                 last_via = server.via();
+                let again = started >= count && kept.is_none();
+                let dress = if again && dress == Dress::Edns { Dress::Plain } else { dress };
                 running.push(async move { (at, server.attempt(name, kind, dress, deadline).await) });
                 started += 1;
                 next_try = Instant::now() + patience;
             }
+            let more = may_try(started, kept.is_none());
             tokio::select! {
                 Some((at, result)) = running.next() => match result {
                     Ok((message, via)) => {
                         if let Some(fault) = declared(&message) {
                             kept.get_or_insert(fault.over(via));
                             if count == 1 {
-                                started = tries;
+                                started = count.max(2);
                             }
                         } else {
                             if at != first {
@@ -215,11 +219,11 @@ impl Servers {
                         next_try = Instant::now();
                     }
                 },
-                () = sleep_until(next_try), if started < tries => {}
+                () = sleep_until(next_try), if more => {}
                 () = sleep_until(deadline) => break,
                 else => break,
             }
-            if running.is_empty() && started >= tries {
+            if running.is_empty() && !may_try(started, kept.is_none()) {
                 break;
             }
         }

@@ -229,6 +229,19 @@ async fn a_server_that_stumbles_over_edns_is_asked_without() {
 }
 
 #[tokio::test]
+async fn a_server_that_drops_edns_in_silence_is_asked_without() {
+    let deaf = |question: &Question<'_>| match question.edns() {
+        true => Play::default(),
+        false => question.data(&[192, 0, 2, 1]).into(),
+    };
+    let (one, two) = (Server::start(deaf).await, Server::start(deaf).await);
+    for servers in [servers(&[&one], 1000), servers(&[&one, &two], 1000)] {
+        assert_eq!(kind_of(&servers.ask(&name("a.x"), Kind::A).await), "answer");
+    }
+    assert_eq!((one.count("a.x"), two.count("a.x")), (4, 1), "each with EDNS first, the first once more without");
+}
+
+#[tokio::test]
 async fn a_cname_that_leaves_the_servers_zones_is_asked_on_and_never_without_end() {
     let server = Server::start(|question| {
         let name = question.asked.name.as_str();

@@ -185,6 +185,8 @@ impl<'a> Place<'a> {
             let note = judge::alias_note(record);
             section.blocks.push(form::record(domain, &record.owner, record, lookup, note));
         }
+        // What a CNAME to the domain itself leads to stands there already.
+        let own = own.into_iter().filter(|_| self.name == domain.name || *self.end() != domain.name);
         for dns in own {
             for record in dns.answer.records.iter().take(form::MOST_SHOWN) {
                 let marks = judge::address_marks(&self.name, record);

@@ -146,7 +146,7 @@ pub(super) fn hosts(mx: &Exchangers<'_>, hosts: &[Host<'_>], standings: &[Standi
         section.findings.push(
             Finding::warning(
                 "dane.insecure",
-                format!("{} has TLSA records, and they or its addresses stand in a zone that is not signed: nobody uses them.", names(&insecure)),
+                format!("TLSA records stand for {}, and they or the addresses are in a zone that is not signed: nobody uses them.", names(&insecure)),
             )
             .with_fix("Sign the zone of the host with DNSSEC; until then the records do nothing.")
             .with_reference("RFC 7672 §2.2.2")
@@ -166,7 +166,7 @@ pub(super) fn hosts(mx: &Exchangers<'_>, hosts: &[Host<'_>], standings: &[Standi
             format!("Whether DNSSEC makes them count could not be validated here: {why}.")
         };
         section.findings.push(
-            Finding::info("dane.not-validated", format!("{} has TLSA records. {claim}", names(&unproven)))
+            Finding::info("dane.not-validated", format!("TLSA records stand for {}. {claim}", names(&unproven)))
                 .with_fix("Ask a resolver that passes DNSSEC records and reaches the root (R, or --dns).")
                 .with_reference("RFC 7672 §2.1.1")
                 .with_evidence(lookups(&unproven)),

@@ -310,7 +310,7 @@ fn unknown(place: &Place<'_>, probed: &Probed, section: &mut Section) {
     let missed = probed.unknown.len();
     let none = probed.keys.is_empty() && place.exists() != Some(false);
     let tail = if none { "Whether there is a key is not known" } else { "There may be more keys" };
-    let text = format!("{missed} of {asked} selectors could not be asked ({why}). {tail}.");
+    let text = format!("{missed} of {asked} selectors could not be asked: {why}. {tail}.");
     let evidence = probed.unknown.iter().take(5).map(|(_, _, lookup)| *lookup);
     let finding = if none {
         section.state = State::Unknown;

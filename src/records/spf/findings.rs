@@ -14,7 +14,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     let mut all = Vec::new();
     if let Some(record) = tree.root.record() {
         terms(record, &tree.root, &mut all);
-        default(&tree.root, record, &mut all);
+        default(tree, record, &mut all);
         budget(tree, &mut all);
     }
     below(&tree.root, &tree.root, None, &mut all);
@@ -251,13 +251,19 @@ fn is_private(address: IpAddr) -> bool {
 }
 
 /// What holds for everybody else.
-fn default(root: &Node, record: &SpfRecord, all: &mut Vec<Finding>) {
+fn default(tree: &Tree, record: &SpfRecord, all: &mut Vec<Finding>) {
     let span = record.all().and_then(|(at, _)| record.terms.get(at)).map(|term| term.span);
     let place = |finding: Finding| match span {
         Some(span) => finding.with_span(span),
         None => finding,
     };
-    match root.default_result() {
+    match tree.root.default_result() {
+        // Receivers give up before they come to the end; whoever only cures that opens the door.
+        Some(Qualifier::Pass) if tree.is_over_limit() => all.push(place(
+            Finding::error("spf.pass-all", "The record ends in a pass for everybody. Only because receivers stop at its look-up limit does not every server in the world pass; with fewer look-ups it would.")
+                .with_fix("End it in ~all first, and bring the look-ups down then.")
+                .with_reference("RFC 7208 §5.1"),
+        )),
         Some(Qualifier::Pass) => all.push(place(
             Finding::error("spf.pass-all", "The record ends in a pass for everybody: any server in the world passes SPF for this domain, and with it DMARC.")
                 .with_fix("End it in ~all, then in -all when all your senders are listed.")

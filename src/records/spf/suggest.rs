@@ -54,8 +54,11 @@ pub fn suggestions(
     let mut all = match selection.records.as_slice() {
         [] => vec![first_record(domain, sender)],
         [text] => {
-            let mut all: Vec<Suggestion> = repaired(domain, text, tree).into_iter().collect();
-            all.extend(flattened(domain, text, tree, all.len()));
+            let repair = Repair::of(tree);
+            let mut all: Vec<Suggestion> = repair.proposed(domain, text).into_iter().collect();
+            // The next step begins where this one ends.
+            let text = all.first().map_or_else(|| text.clone(), |repaired| repaired.value.clone());
+            all.extend(flattened(domain, &text, (tree, &repair), all.len()));
             all
         }
         several => merged(domain, several).into_iter().collect(),
@@ -111,52 +114,74 @@ fn first_record(domain: &Domain, sender: &Sender) -> Suggestion {
     }
 }
 
-/// The record without what does nothing or breaks it; `None` when nothing is to be changed.
-fn repaired(domain: &Domain, text: &str, tree: &Tree) -> Option<Suggestion> {
-    let mut terms: Vec<String> = Vec::new();
-    let mut why: Vec<String> = Vec::new();
-    let mut risk = "None that we know of: what is left out matched nobody.".to_owned();
-    for node in &tree.root.terms {
-        match kept(node) {
-            Kept::As(term) => {
-                if terms.iter().any(|other| other.eq_ignore_ascii_case(&term)) {
-                    why.push(format!("\"{term}\" once is enough"));
-                } else {
-                    terms.push(term);
+/// The record without what does nothing or breaks it.
+struct Repair {
+    /// The terms that stay, each with its place in the record; what is added has none.
+    terms: Vec<(Option<usize>, String)>,
+    why: Vec<String>,
+    risk: &'static str,
+}
+
+impl Repair {
+    fn of(tree: &Tree) -> Repair {
+        const NOT_NAMED: &str = "Mail from servers that are not named is suspected (softfail), not refused. Check that all of your senders are listed.";
+        let mut repair = Repair {
+            terms: Vec::new(),
+            why: Vec::new(),
+            risk: "None that we know of: what is left out matched nobody.",
+        };
+        for (at, node) in tree.root.terms.iter().enumerate() {
+            let term = match kept(node) {
+                Kept::As(term) if repair.has(&term) => {
+                    repair.why.push(format!("\"{term}\" once is enough"));
+                    continue;
                 }
-            }
-            Kept::Changed(term, reason) => {
-                why.push(reason);
-                terms.push(term);
-            }
-            Kept::Dropped(reason) => {
-                if matches!(&node.term.kind, TermKind::Directive { mechanism: Mechanism::Ptr(_), .. }) {
-                    risk = "A server that only ptr allowed is suspected then: find yours in your DMARC reports and name it with ip4: first.".into();
+                Kept::As(term) => term,
+                Kept::Changed(term, reason) => {
+                    repair.why.push(reason);
+                    term
                 }
-                why.push(reason);
-            }
+                Kept::Dropped(reason) => {
+                    if matches!(&node.term.kind, TermKind::Directive { mechanism: Mechanism::Ptr(_), .. }) {
+                        repair.risk = "A server that only ptr allowed is suspected then: find yours in your DMARC reports and name it with ip4: first.";
+                    }
+                    repair.why.push(reason);
+                    continue;
+                }
+            };
+            repair.terms.push((Some(at), term));
         }
+        let all_at = tree.root.record().and_then(SpfRecord::all);
+        let has_redirect = repair.terms.iter().any(|(_, term)| term.to_ascii_lowercase().starts_with("redirect="));
+        if all_at.is_none() && !has_redirect {
+            repair.why.push("the end says what holds for everybody else".into());
+            repair.risk = NOT_NAMED;
+            repair.terms.push((None, "~all".into()));
+        } else if matches!(all_at, Some((_, Qualifier::Pass | Qualifier::Neutral))) {
+            repair.risk = NOT_NAMED;
+        }
+        repair
     }
-    let all_at = tree.root.record()?.all();
-    let has_redirect = terms.iter().any(|term| term.to_ascii_lowercase().starts_with("redirect="));
-    if all_at.is_none() && !has_redirect {
-        why.push("the end says what holds for everybody else".into());
-        risk = "Mail from servers that are not named is suspected (softfail), not refused. Check that all of your senders are listed.".into();
-        terms.push("~all".into());
-    } else if matches!(all_at, Some((_, Qualifier::Pass | Qualifier::Neutral))) {
-        risk = "Mail from servers that are not named is suspected (softfail), not refused. Check that all of your senders are listed.".into();
+
+    fn has(&self, term: &str) -> bool {
+        self.terms.iter().any(|(_, other)| other.eq_ignore_ascii_case(term))
     }
-    let value = std::iter::once("v=spf1".to_owned()).chain(terms).collect::<Vec<_>>().join(" ");
-    if why.is_empty() || value == text {
-        return None;
+
+    /// `None` when nothing is to be changed.
+    fn proposed(&self, domain: &Domain, text: &str) -> Option<Suggestion> {
+        let terms = self.terms.iter().map(|(_, term)| term.as_str());
+        let value = std::iter::once("v=spf1").chain(terms).collect::<Vec<_>>().join(" ");
+        if self.why.is_empty() || value == text {
+            return None;
+        }
+        Some(Suggestion {
+            current: Some(text.to_owned()),
+            why: sentence(&self.why),
+            risk: self.risk.to_owned(),
+            undo: "Publish the old text again.".into(),
+            ..txt(domain, value)
+        })
     }
-    Some(Suggestion {
-        current: Some(text.to_owned()),
-        why: sentence(&why),
-        risk,
-        undo: "Publish the old text again.".into(),
-        ..txt(domain, value)
-    })
 }
 
 enum Kept {
@@ -272,23 +297,32 @@ fn merged(domain: &Domain, several: &[String]) -> Option<Suggestion> {
 
 /// The record with its costliest includes replaced by the addresses that they stand for today, until ten look-ups are enough.
 /// What would be too long for one answer over UDP goes into records of its own, which are to be published first.
-fn flattened(domain: &Domain, text: &str, tree: &Tree, done: usize) -> Vec<Suggestion> {
+fn flattened(domain: &Domain, text: &str, (tree, repair): (&Tree, &Repair), done: usize) -> Vec<Suggestion> {
     if tree.lookups <= MAX_LOOKUPS || tree.root.record().is_none_or(|record| record.problem().is_some()) {
         return Vec::new();
     }
-    let mut candidates: Vec<(usize, u32, Vec<Network>)> =
-        tree.root.terms.iter().enumerate().filter_map(|(at, node)| Some((at, node.total, addresses(node)?))).collect();
+    let stays = |at: usize| repair.terms.iter().any(|(other, _)| *other == Some(at));
+    let nodes = || tree.root.terms.iter().enumerate();
+    let dropped: u32 = nodes().filter(|(at, _)| !stays(*at)).map(|(_, node)| node.total).sum();
+    let mut left = tree.lookups.saturating_sub(dropped);
+    if left <= MAX_LOOKUPS {
+        return Vec::new();
+    }
+    let before = left;
+    let mut candidates: Vec<(usize, u32, Vec<Network>)> = nodes()
+        .filter(|(at, _)| stays(*at))
+        .filter_map(|(at, node)| Some((at, node.total, addresses(node)?)))
+        .collect();
     // The most look-ups for the fewest addresses first.
     candidates.sort_by_key(|(_, total, networks)| (std::cmp::Reverse(*total), networks.len()));
-    let mut left = tree.lookups;
     let mut replaced: Vec<(usize, Vec<Network>)> = Vec::new();
     let mut candidates = candidates.into_iter();
     loop {
         if left <= MAX_LOOKUPS {
-            let parts = written(domain, tree, &replaced);
+            let parts = written(domain, repair, &replaced);
             let more = u32::try_from(parts.below.len()).unwrap_or(u32::MAX);
             if left.saturating_add(more) <= MAX_LOOKUPS {
-                return proposed(domain, text, tree, (parts, left + more), done);
+                return proposed(domain, text, parts, (before, left + more), done);
             }
         }
         let Some((at, total, networks)) = candidates.next() else { return Vec::new() };
@@ -304,18 +338,18 @@ struct Parts {
     replaced: Vec<String>,
 }
 
-fn written(domain: &Domain, tree: &Tree, replaced: &[(usize, Vec<Network>)]) -> Parts {
-    let of = |at: usize| replaced.iter().find(|(other, _)| *other == at).map(|(_, networks)| networks);
+fn written(domain: &Domain, repair: &Repair, replaced: &[(usize, Vec<Network>)]) -> Parts {
+    let of = |at: &Option<usize>| replaced.iter().find(|(other, _)| Some(*other) == *at).map(|(_, networks)| networks);
     let text = |networks: &[Network]| networks.iter().map(Network::to_string).collect::<Vec<_>>();
     let (mut inline, mut names, mut many) = (vec!["v=spf1".to_owned()], Vec::new(), Vec::new());
-    for (at, node) in tree.root.terms.iter().enumerate() {
+    for (at, term) in &repair.terms {
         match of(at) {
             Some(networks) => {
-                names.push(format!("\"{}\"", node.term.text));
+                names.push(format!("\"{term}\""));
                 inline.extend(text(networks));
                 many.extend(text(networks));
             }
-            None => inline.push(node.term.text.clone()),
+            None => inline.push(term.clone()),
         }
     }
     let value = inline.join(" ");
@@ -340,17 +374,17 @@ fn written(domain: &Domain, tree: &Tree, replaced: &[(usize, Vec<Network>)]) -> 
     below.iter_mut().for_each(|(_, value)| value.push_str(" -all"));
     let mut terms = vec!["v=spf1".to_owned()];
     let mut includes: Vec<String> = below.iter().map(|(name, _)| format!("include:{name}")).collect();
-    for (at, node) in tree.root.terms.iter().enumerate() {
+    for (at, term) in &repair.terms {
         match of(at) {
             // They all stand where the first of them stood.
             Some(_) => terms.append(&mut includes),
-            None => terms.push(node.term.text.clone()),
+            None => terms.push(term.clone()),
         }
     }
     Parts { value: terms.join(" "), below, replaced: names }
 }
 
-fn proposed(domain: &Domain, text: &str, tree: &Tree, (parts, left): (Parts, u32), done: usize) -> Vec<Suggestion> {
+fn proposed(domain: &Domain, text: &str, parts: Parts, (before, left): (u32, u32), done: usize) -> Vec<Suggestion> {
     let first = u32::try_from(done).unwrap_or(0) + 1;
     let mut all: Vec<Suggestion> = Vec::new();
     for (step, (name, value)) in (first..).zip(parts.below) {
@@ -367,9 +401,8 @@ fn proposed(domain: &Domain, text: &str, tree: &Tree, (parts, left): (Parts, u32
         step: last,
         current: Some(text.to_owned()),
         why: format!(
-            "{} look-ups become {left}: {} replaced by the addresses behind it today. Better, where you can: remove includes of services \
+            "{before} look-ups become {left}: {} replaced by the addresses behind it today. Better, where you can: remove includes of services \
              that you no longer use, or send them from a subdomain with a record of its own.",
-            tree.lookups,
             parts.replaced.join(" and "),
         ),
         risk: "These addresses belong to others, who change them without telling you: mail from a new one is then suspected. Compare \

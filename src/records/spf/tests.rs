@@ -163,6 +163,29 @@ fn many_addresses_go_into_records_of_their_own_that_come_first() {
 }
 
 #[test]
+fn each_step_begins_where_the_one_before_ends() {
+    let mut zone = String::from(
+        "a.test A 198.51.100.1\na.test MX 10 mx.a.test\nmx.a.test A 198.51.100.2\na.test TXT \"v=spf1 ptr",
+    );
+    (0..6).for_each(|n| zone.push_str(&format!(" include:i{n}.test")));
+    zone.push_str(" +all\"\n");
+    for n in 0..6 {
+        zone.push_str(&format!(
+            "i{n}.test TXT \"v=spf1 include:n{n}.test -all\"\nn{n}.test TXT \"v=spf1 ip4:203.0.{n}.0/24 -all\"\n"
+        ));
+    }
+    let settled = audit(&zone);
+    let [first, second] = settled.section.suggestions.as_slice() else { panic!("{:#?}", settled.section.suggestions) };
+    assert!(!first.value.contains("ptr") && first.value.ends_with(" ~all"), "{}", first.value);
+    assert_eq!((second.step, second.current.as_deref()), (2, Some(first.value.as_str())));
+    assert!(!second.value.contains("ptr") && second.value.ends_with(" ~all"), "{}", second.value);
+    assert!(second.why.starts_with("12 look-ups become 10"), "{}", second.why);
+    // Over the limit, nobody comes to the +all; the finding says what holds it back.
+    let pass = settled.section.findings.iter().find(|finding| finding.id == "spf.pass-all").unwrap();
+    assert!(pass.text.contains("Only because receivers stop"), "{}", pass.text);
+}
+
+#[test]
 fn what_if_says_what_is_left_without_a_node() {
     let world = World::parse(
         "a.test TXT \"v=spf1 include:i.test a ~all\"\na.test A 198.51.100.1\ni.test TXT \"v=spf1 include:n.test mx -all\"\n\

@@ -226,13 +226,13 @@ fn records_table(lines: &[Line]) -> Table {
         .map(|line| {
             let cells = vec![
                 Cell::from(line.question.label.as_str()),
-                Cell::from(format!("{} {}", line.question.name, line.question.kind)),
                 Cell::from(line.verdict.in_words()).judged(judge::severity(line)),
+                Cell::from(format!("{} {}", line.question.name, line.question.kind)),
             ];
             Row { cells, section: None }
         })
         .collect();
-    Table { columns: ["record", "asked", "your resolver, and what is published"].map(String::from).to_vec(), rows }
+    Table { columns: ["record", "at your resolver", "asked"].map(String::from).to_vec(), rows }
 }
 
 /// The old and the new, one under the other.

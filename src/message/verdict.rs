@@ -148,6 +148,11 @@ impl Read<'_> {
         VerdictLine { question: "A RECEIVER IS ASKED TO", answer, severity, section: Some("dmarc") }
     }
 
+    /// What made a broken body hash match again.
+    fn mended(&self) -> Option<&str> {
+        self.finding("autopsy.body-mended").map(|finding| finding.text.as_str())
+    }
+
     /// The one suspicious thing.
     fn look(&self) -> VerdictLine {
         let found = self
@@ -158,6 +163,11 @@ impl Read<'_> {
             .min_by_key(|(_, finding)| (std::cmp::Reverse(finding.severity), rank(finding.id)));
         let question = "LOOK AT THIS";
         match found {
+            // A list or gateway that can be undone explains the broken signature better than the signature does.
+            Some((_, finding)) if finding.id == "dkim.body-changed" && self.mended().is_some() => {
+                let answer = self.mended().map(sentence).unwrap_or_default();
+                VerdictLine { question, answer, severity: Severity::Warning, section: Some("autopsy") }
+            }
             Some((id, finding)) => {
                 VerdictLine { question, answer: sentence(&finding.text), severity: finding.severity, section: Some(id) }
             }

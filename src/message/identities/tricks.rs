@@ -171,7 +171,7 @@ impl Found {
             Likeness::Letters(letters) => (
                 Severity::Error,
                 letters.clone(),
-                format!("{begins} {shown} ({letters}): it looks like \"{model}\" and is another name."),
+                format!("{begins} {shown} ({letters}). It looks like \"{model}\" and is another name."),
             ),
             Likeness::InFront => (
                 Severity::Error,

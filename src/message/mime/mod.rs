@@ -127,6 +127,7 @@ fn section(message: &Message, work: &Work) -> Section {
     let attached = parts.iter().filter(|(part, _)| is_attached(part)).count();
     section.headline = match (message.body().is_some(), attached) {
         (false, _) => "no body".into(),
+        (true, 0) if parts.len() == 1 => "1 part".into(),
         (true, 0) => format!("{} parts", parts.len()),
         (true, 1) => "1 attached".into(),
         (true, count) => format!("{count} attached"),

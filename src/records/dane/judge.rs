@@ -71,8 +71,8 @@ pub(super) fn exchangers(mx: &Exchangers<'_>, section: &mut Section) {
             Finding::error(
                 "dane.mx-bogus",
                 format!(
-                    "The DNSSEC signature over the MX records does not hold: {}. Senders that validate cannot tell where \
-                     the mail goes, and keep it.",
+                    "To a sender that validates, the MX records are forged (bogus): {}. It cannot tell where \
+                     the mail goes, and keeps it.",
                     mx.proof.outcome
                 ),
             )

@@ -111,7 +111,7 @@ pub(super) fn standing(zone: &Zone<'_>, standing: &Standing, section: &mut Secti
         .with_fix("Remove the DS at the registrar, or sign the zone; this often follows a move to another DNS provider."),
         Standing::Bogus(why) => Finding::error(
             "dnssec.bogus",
-            format!("The DNSSEC signatures of {name} do not hold: {why}. {broken}"),
+            format!("To whoever validates, the answers of {name} are forged (bogus): {why}. {broken}"),
         )
             .with_fix("Sign the zone again (expired signatures are the usual cause) and compare the DS with its keys."),
         Standing::ProbablyBogus => Finding::error(

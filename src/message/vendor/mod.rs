@@ -173,7 +173,7 @@ fn after_list(text: &str) -> Vec<String> {
     let Some(at) = text.to_ascii_lowercase().find("tests=") else { return Vec::new() };
     let rest = text.get(at + "tests=".len()..).unwrap_or_default();
     let rest = rest.trim_start_matches('[');
-    let end = rest.find(|c: char| matches!(c, ']' | ';')).unwrap_or(rest.len());
+    let end = rest.find([']', ';']).unwrap_or(rest.len());
     let list = rest.get(..end).unwrap_or_default();
     // Folding left blanks inside the list; another `key=` ends it.
     list.split([',', ' ', '\t'])

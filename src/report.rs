@@ -202,6 +202,8 @@ impl Section {
             Block::Source { title, text, .. } => Some((title.as_str(), text.as_str())),
             _ => None,
         });
+        // Without a record, spans are of what was handed in (a message), and not of a file.
+        records.clone().next()?;
         records.chain(files).nth(finding.record)
     }
 }

@@ -166,7 +166,7 @@ fn alone(mut section: Section) -> Section {
     for suggestion in &mut section.suggestions {
         suggestion.zone.clear();
     }
-    section.blocks.retain(|block| matches!(block, Block::Record(_)));
+    section.blocks.retain(|block| matches!(block, Block::Record(_) | Block::Source { .. }));
     for block in &mut section.blocks {
         if let Block::Record(record) = block {
             (record.ttl, record.lookup) = (None, None);

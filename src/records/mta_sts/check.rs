@@ -306,8 +306,9 @@ impl Looked<'_> {
             };
             let finding = finding.with_reference("RFC 8461 §3.2");
             // The file is counted after the section's records, of which each TXT is one.
-            findings.push(if problem.span.start < problem.span.end {
-                finding.with_span(problem.span).in_record(self.txt.texts().count())
+            let records = self.txt.texts().count();
+            findings.push(if problem.span.start < problem.span.end && records > 0 {
+                finding.with_span(problem.span).in_record(records)
             } else {
                 finding
             });

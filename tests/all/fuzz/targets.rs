@@ -78,19 +78,26 @@ pub fn print<S: Subject>(subject: &S, bytes: usize, sections: Vec<Section>) {
 /// Every span of a section lies on character borders inside the record that it is of; where a section has no records, inside
 /// the subject's `bytes`.
 pub fn spans_lie_inside(section: &Section, bytes: usize) {
-    let mut records = Vec::new();
+    let (mut records, mut files) = (Vec::new(), Vec::new());
     for block in section.above.iter().chain(&section.blocks) {
         let (text, marks) = match block {
             Block::Record(record) => {
                 records.push(record.text.as_str());
                 (&record.text, &record.marks)
             }
-            Block::Source { text, marks, .. } => (text, marks),
+            Block::Source { text, marks, .. } => {
+                files.push(text.as_str());
+                (text, marks)
+            }
             Block::Facts(_) | Block::Tree(_) | Block::Table(_) | Block::Prose { .. } => continue,
         };
         for mark in marks {
             assert!(mark.span.of_str(text).is_some(), "{}: {mark:?} in {} bytes", section.id, text.len());
         }
+    }
+    // Files are counted after the records, where there are some.
+    if !records.is_empty() {
+        records.append(&mut files);
     }
     for finding in section.findings.iter().filter(|finding| finding.span.is_some()) {
         let span = finding.span.unwrap();

@@ -5,7 +5,7 @@
     tests/measure.py audit [--checkdmarc VENV/bin/checkdmarc]    20 ms a DNS answer, against the chain and against a rival
     tests/measure.py screen                                      first frame, keys, idling, memory, in a real pty
     tests/measure.py busy                                        keys while a job of 200 lookups runs
-    tests/measure.py start [--message FILE]                      whole processes that need no network
+    tests/measure.py start                                       whole processes whose answers are there at once
     tests/measure.py smtp --peers DIR                            a TLS dialogue, against openssl and swaks
 
 It needs loopdns.py and pty_probe.py (--tools, ../shared/tools) and root, because the rivals know port 53 alone. On a machine
@@ -29,10 +29,6 @@ DEPTH = 3
 missed = []
 
 
-def first(args):
-    return ["chrt", "-f", "10"] if args.realtime else []
-
-
 def wall(command):
     """(milliseconds, what it printed)"""
     begun = time.perf_counter()
@@ -45,7 +41,7 @@ def in_turn(args, *commands):
     times = [[] for _ in commands]
     for turn in range(args.runs + 1):
         for own, command in zip(times, commands):
-            took = wall(first(args) + command)[0]
+            took = wall(command)[0]
             if turn:
                 own.append(took)
     return times
@@ -63,7 +59,7 @@ def show(what, numbers, limit=None, unit="ms"):
 class Dns:
     """loopdns.py for the length of a `with`."""
     def __init__(self, args, zone, host, latency):
-        self.command = first(args) + [sys.executable, f"{args.tools}/loopdns.py", "--host", host, "--port", "53",
+        self.command = [sys.executable, f"{args.tools}/loopdns.py", "--host", host, "--port", "53",
                                       "--latency", str(latency), str(zone)]
 
     def __enter__(self):
@@ -85,7 +81,7 @@ def audit(args):
         resolv.flush()
         inside, whole, rival, lookups = [], [], [], 0
         for turn in range(args.runs + 1):
-            took, printed = wall(first(args) + own)
+            took, printed = wall(own)
             report = json.loads(printed)
             lookups = len(report["lookups"])
             if turn:
@@ -94,7 +90,7 @@ def audit(args):
             if args.checkdmarc:
                 alone = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
                 them = [args.checkdmarc, "monsec.io", "-n", "127.0.0.5"]
-                took = wall(first(args) + ["unshare", "-m", "sh", "-c", alone, resolv.name] + them)[0]
+                took = wall(["unshare", "-m", "sh", "-c", alone, resolv.name] + them)[0]
                 if turn:
                     rival.append(took)
         print(f"audit of monsec.io: {lookups} lookups, the longest chain has {DEPTH}, at 20 ms an answer: {chain} ms")
@@ -109,7 +105,7 @@ def audit(args):
 def probe(args, script, *command):
     """What pty_probe.py says."""
     run = [args.python, f"{args.tools}/pty_probe.py", "--size", "120x40", "--script", str(script), "--", *map(str, command)]
-    done = subprocess.run(first(args) + run, capture_output=True, text=True)
+    done = subprocess.run(run, capture_output=True, text=True)
     if done.returncode:
         missed.append(f"the probe of {' '.join(map(str, command))}")
         print(done.stdout, done.stderr)
@@ -150,10 +146,18 @@ def busy(args):
 
 
 def start(args):
-    message = args.message or ROOT / "tests/fixtures/messages/good.eml"
-    commands = {"--version": ["--version"], "message, offline": ["message", str(message), "--dns", "127.0.0.1:9"]}
-    for what, options in commands.items():
-        show(f"mxray {what}", in_turn(args, [args.binary, *options])[0], 16)
+    """Processes whose answers are there at once: what is left is starting, computing, printing."""
+    zone = ROOT / "assets/demo/monsec.io.json"
+    signed = (ROOT / "tests/fixtures/messages/rfc6376-a2.eml").read_bytes()
+    with Dns(args, zone, "127.0.0.7", 0), tempfile.NamedTemporaryFile(suffix=".eml") as message:
+        line = b"Is dinner ready? We lost the game, and everybody is hungry by now.\r\n"
+        message.write(signed + line * ((5120 - len(signed)) // len(line)))
+        message.flush()
+        dns = ["--dns", "127.0.0.7", "--connect-to", ":443:127.0.0.1:9"]
+        for what, options in [("--version", ["--version"]), ("message, 5 KB, signed", ["message", message.name, *dns]),
+                              ("dmarc monsec.io", ["dmarc", "monsec.io", *dns]),
+                              ("domain monsec.io, 0 ms an answer", ["domain", "monsec.io", *dns])]:
+            show(f"mxray {what}", in_turn(args, [args.binary, *options])[0], None if "domain" in what else 16)
 
 
 def smtp(args):
@@ -181,9 +185,11 @@ def main():
     parser.add_argument("--runs", type=int, default=11)
     parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--checkdmarc")
-    parser.add_argument("--message")
     parser.add_argument("--peers", default=os.environ.get("MXRAY_PEERS"))
     args = parser.parse_args()
+    if args.realtime:
+        # Whoever is started from here inherits it.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     globals()[args.what](args)
     if missed:
         sys.exit("missed: " + ", ".join(missed))

@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::check::{Answer, DnsAnswer, HttpsAnswer, HttpsOutcome, Lane, Outcome, Query, Transcript};
 
 use super::cache::Cache;
 use super::dns::Servers;
+use super::slots::{ProofSlot, Slots};
 
 /// How many answers are kept; at some 300 bytes each, a megabyte.
 const MAX_KEPT: usize = 4096;
@@ -53,38 +54,6 @@ impl Reply {
             }),
         };
         Reply { answer: Arc::new(answer), via: "".into(), detail: Some(reason.to_owned()) }
-    }
-}
-
-/// How many may be out at once, in two lanes, and a narrow one of their own for the questions of proofs: a proof neither
-/// waits behind a hundred guesses nor holds up what a check waits for.
-#[derive(Debug)]
-pub(crate) struct Slots {
-    all: Arc<Semaphore>,
-    probes: Arc<Semaphore>,
-    proofs: Arc<Semaphore>,
-}
-
-impl Slots {
-    /// So many in all, three quarters of them for probes, an eighth for proofs.
-    pub(crate) fn new(count: usize) -> Slots {
-        let count = count.clamp(1, 1024);
-        let probes = (count * 3 / 4).max(1);
-        let proofs = (count / 8).max(1);
-        let lane = |count| Arc::new(Semaphore::new(count));
-        Slots { all: lane(count), probes: lane(probes), proofs: lane(proofs) }
-    }
-
-    /// Waits for a slot; a probe that somebody now waits for changes lanes.
-    async fn enter(&self, lane: Lane, promoted: &Notify) -> [Option<OwnedSemaphorePermit>; 2] {
-        let narrow = match lane {
-            Lane::Chain => None,
-            Lane::Probe => tokio::select! {
-                permit = self.probes.clone().acquire_owned() => permit.ok(),
-                () = promoted.notified() => None,
-            },
-        };
-        [narrow, self.all.clone().acquire_owned().await.ok()]
     }
 }
 
@@ -153,7 +122,7 @@ impl Desk {
             let task = Task(tokio::spawn(async move {
                 let _slot = match query_of_task {
                     // Each of its own questions takes a slot; the whole must not hold one while it waits for them.
-                    Query::Validated { .. } => [None, None],
+                    Query::Validated { .. } => None,
                     Query::Dns { .. } | Query::At { .. } | Query::Https { .. } | Query::Smtp(_) => {
                         slots.enter(lane, &promoted).await
                     }
@@ -174,9 +143,8 @@ impl Desk {
     }
 
     /// Waits for a slot for one question of a proof.
-    pub(crate) async fn slot_for_proof(&self) -> [Option<OwnedSemaphorePermit>; 2] {
-        let narrow = self.slots.proofs.clone().acquire_owned().await.ok();
-        [narrow, self.slots.all.clone().acquire_owned().await.ok()]
+    pub(crate) async fn slot_for_proof(&self) -> ProofSlot {
+        self.slots.enter_for_proof().await
     }
 
     /// Somebody now waits for what was asked as a guess.

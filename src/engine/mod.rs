@@ -13,6 +13,7 @@ mod ledger;
 pub mod memory;
 mod outbox;
 mod run;
+mod slots;
 mod smtp;
 mod task;
 #[cfg(test)]
@@ -30,10 +31,11 @@ use crate::config::{Settings, Upstream};
 use crate::job::{Job, JobId};
 use crate::smtp::probe::Move;
 
-use desk::{Desk, Slots, lock};
+use desk::{Desk, lock};
 use dns::Servers;
 use dns::proof::Anchors;
 use run::Bounds;
+use slots::Slots;
 use tls::Trust;
 
 pub use outbox::Outbox;

@@ -84,7 +84,7 @@ async fn absence_is_kept_too_and_each_set_of_servers_keeps_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_takes_its_depth_times_the_latency_and_probes_do_not_add_to_it() {
     // Long beside what a busy machine takes for a step, so that the ratio speaks of rounds.
-    const LATENCY: u64 = 40;
+    const LATENCY: u64 = 100;
     let server = Server::plain(LATENCY).await;
     let engine = Engine::new(settings(&[&server], 5000)).unwrap();
     let probes = check("probes", |seen, _| {

@@ -127,12 +127,33 @@ pub struct PlanArguments {
     /// When to start TLS.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub tls: Tls,
+    /// Say QUIT after this stage.
+    #[arg(long, value_enum, value_name = "STAGE")]
+    pub stop_after: Option<StopAfter>,
+    /// Speak LMTP (RFC 2033) instead of SMTP; port 24 does by itself.
+    #[arg(long)]
+    pub lmtp: bool,
     /// Speak to IPv4 addresses only.
     #[arg(short = '4', conflicts_with = "ipv6")]
     pub ipv4: bool,
     /// Speak to IPv6 addresses only.
     #[arg(short = '6')]
     pub ipv6: bool,
+}
+
+/// Where a dialogue stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StopAfter {
+    /// After the greeting of the server.
+    Banner,
+    /// After EHLO.
+    Ehlo,
+    /// After STARTTLS and the EHLO inside TLS.
+    Starttls,
+    /// After MAIL FROM.
+    Mail,
+    /// After RCPT TO.
+    Rcpt,
 }
 
 /// When TLS starts.

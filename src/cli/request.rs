@@ -11,10 +11,10 @@ use clap::{CommandFactory, Parser};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::args::{Arguments, Color, Command, FailOn, Format, Options, PlanArguments, Tls};
+use super::args::{Arguments, Color, Command, FailOn, Format, Options, PlanArguments, StopAfter, Tls};
 use super::failure::Failure;
 use super::layers::{Layers, Set};
-use crate::check::TlsMode;
+use crate::check::{Stage, TlsMode};
 use crate::config::{ConnectTo, Settings, Upstream};
 use crate::job::{Envelope, Family, Job, SmtpPlan, Task};
 use crate::lab::Lab;
@@ -230,8 +230,16 @@ fn smtp_plan(typed: PlanArguments) -> SmtpPlan {
         (_, true) => Some(Family::V6),
         (false, false) => None,
     };
-    let (mail_from, rcpt_to, ehlo) = (typed.mail_from, typed.rcpt_to, typed.helo);
-    SmtpPlan { mail_from, rcpt_to, ehlo, tls, family, ..SmtpPlan::default() }
+    let stop_after = match typed.stop_after {
+        Some(StopAfter::Banner) => Stage::Banner,
+        Some(StopAfter::Ehlo) => Stage::Ehlo,
+        Some(StopAfter::Starttls) => Stage::Auth,
+        Some(StopAfter::Mail) => Stage::MailFrom,
+        Some(StopAfter::Rcpt) => Stage::RcptTo,
+        None => Stage::Data,
+    };
+    let (mail_from, rcpt_to, ehlo, lmtp) = (typed.mail_from, typed.rcpt_to, typed.helo, typed.lmtp);
+    SmtpPlan { mail_from, rcpt_to, ehlo, tls, family, lmtp, stop_after, ..SmtpPlan::default() }
 }
 
 /// How the terminal program opens; a target that cannot be looked at is told before it takes the screen.

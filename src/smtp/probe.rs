@@ -197,6 +197,11 @@ mod tests {
         assert_eq!(next(&with, &both), "DATA");
         assert_eq!(next(&Dialogue { stop_after: Stage::RcptTo, ..with.clone() }, &both), "QUIT");
         assert_eq!(next(&Dialogue { data: None, ..with.clone() }, &both), "QUIT");
+        let banner = "*connect\nS: 220 hi";
+        assert_eq!(next(&Dialogue { stop_after: Stage::Banner, ..with.clone() }, banner), "QUIT");
+        assert_eq!(next(&Dialogue { stop_after: Stage::Ehlo, ..dialogue() }, UP_TO_EHLO), "QUIT");
+        assert_eq!(next(&Dialogue { stop_after: Stage::Auth, ..dialogue() }, UP_TO_EHLO), "STARTTLS");
+        assert_eq!(next(&Dialogue { lmtp: true, ..with.clone() }, banner), "LHLO me.example");
         assert_eq!(next(&with, &format!("{both}\nC: DATA\nS: 354 go")), "SendMessage");
     }
 }

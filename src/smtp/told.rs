@@ -135,24 +135,81 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
     findings
 }
 
-/// When no host of several answers on port 25, the fault is more likely here than there (cases.md 136).
+/// When none of several hosts answers on port 25, the fault is more likely here than there (cases.md 136). One silent host
+/// may be dead: that is said by its own finding.
 pub(super) fn blocked_port(talks: &[Talk<'_>], section: &mut Section) {
-    let tried: Vec<_> =
-        talks.iter().filter_map(|talk| talk.said).filter(|(_, transcript)| transcript.finished).collect();
-    let all_timed_out = tried
-        .iter()
-        .all(|(_, transcript)| matches!(Session::read(transcript).not_connected, Some((ConnectFault::TimedOut, _))));
-    let port_25 = talks.iter().all(|talk| talk.port == 25);
-    if port_25 && all_timed_out && !tried.is_empty() {
-        section.state = State::Unknown;
-        section.findings.push(
-            Finding::warning(
-                "smtp.port-blocked",
-                "Port 25 seems blocked from here: no host answers on it. Many networks block it; this says nothing about the servers.",
-            )
-            .with_fix("Try from a mail server or another network, or look at port 587 or 465 (HOST:587).")
-            .with_evidence(tried.iter().map(|(id, _)| *id)),
+    let fault = |talk: &Talk<'_>| {
+        let (_, transcript) = talk.said.filter(|(_, transcript)| transcript.finished)?;
+        Some(Session::read(transcript).not_connected.map(|(fault, _)| fault))
+    };
+    let tried: Vec<(&Talk<'_>, Option<ConnectFault>)> =
+        talks.iter().filter_map(|talk| fault(talk).map(|fault| (talk, fault))).collect();
+    // An address family without a route from here says nothing either way.
+    let judged: Vec<_> = tried.iter().filter(|(_, fault)| *fault != Some(ConnectFault::Unreachable)).collect();
+    let silent = judged.iter().all(|(_, fault)| *fault == Some(ConnectFault::TimedOut));
+    let mut hosts: Vec<&str> = judged.iter().map(|(talk, _)| talk.host.as_str()).collect();
+    hosts.dedup();
+    if !silent || hosts.len() < 2 || talks.iter().any(|talk| talk.port != 25) {
+        return;
+    }
+    section.state = State::Unknown;
+    section.findings.retain(|finding| finding.id != "smtp.no-connection");
+    section.findings.push(
+        Finding::warning(
+            "smtp.port-blocked",
+            format!(
+                "Port 25 seems blocked from here: none of {} hosts answers on it. Many networks block it; this says nothing about the servers.",
+                hosts.len()
+            ),
+        )
+        .with_fix("Try from a mail server or another network, or look at port 587 or 465 (HOST:587).")
+        .with_evidence(judged.iter().filter_map(|(talk, _)| talk.said.map(|(id, _)| id))),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::check::{Transcript, TranscriptEntry};
+    use crate::report::LookupId;
+
+    fn ended(fault: ConnectFault) -> Transcript {
+        let event = TranscriptEvent::NotConnected(fault, "a test's reason".into());
+        Transcript { entries: vec![TranscriptEntry { at: Duration::ZERO, tls: false, event }], finished: true }
+    }
+
+    fn ids(hosts: &[(&str, u16, ConnectFault)]) -> Vec<&'static str> {
+        let transcripts: Vec<Transcript> = hosts.iter().map(|(_, _, fault)| ended(*fault)).collect();
+        let talks: Vec<Talk<'_>> = hosts
+            .iter()
+            .zip(&transcripts)
+            .map(|((host, port, _), transcript)| Talk {
+                preference: Some(10),
+                host: (*host).to_owned(),
+                port: *port,
+                dialogue: None,
+                said: Some((LookupId(1), transcript)),
+                no_address: None,
+                lookups: Vec::new(),
+            })
+            .collect();
+        let mut section = Section::new("transcript", "Dialogue");
+        section.findings = talks.iter().flat_map(findings).collect();
+        blocked_port(&talks, &mut section);
+        section.findings.iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn a_blocked_port_is_not_a_server_that_is_down() {
+        use ConnectFault::{Refused, TimedOut, Unreachable};
+        assert_eq!(ids(&[("a", 25, TimedOut), ("b", 25, TimedOut)]), ["smtp.port-blocked"]);
+        assert!(!ids(&[("a", 25, TimedOut)]).contains(&"smtp.port-blocked"), "one silent host may be dead");
+        assert!(!ids(&[("a", 25, TimedOut), ("b", 25, Refused)]).contains(&"smtp.port-blocked"));
+        assert!(!ids(&[("a", 587, TimedOut), ("b", 587, TimedOut)]).contains(&"smtp.port-blocked"));
+        assert!(
+            ids(&[("a", 25, TimedOut), ("a", 25, Unreachable), ("b", 25, TimedOut)]).contains(&"smtp.port-blocked")
         );
-        section.findings.retain(|finding| finding.id != "smtp.no-connection");
     }
 }

@@ -62,6 +62,8 @@ pub struct Judged<'a> {
     pub claimed: bool,
     /// Why the TLSA records could not be validated, if so.
     pub unproven: Option<String>,
+    /// Whether the server offers REQUIRETLS inside TLS (RFC 8689).
+    pub requiretls: bool,
     /// A sender that checks nothing.
     pub plain: Delivery,
     /// A sender that honours MTA-STS.
@@ -102,9 +104,10 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
         _ => plain.clone(),
     };
     let report = report(&reached, &tls, &dane, objection.as_ref().map(|(result, _)| *result), applies);
+    let requiretls = session.offers(true, "REQUIRETLS");
     let claimed = tlsa.is_some_and(|tlsa| tlsa.answer().dnssec == Dnssec::Claimed);
     let unproven = tlsa.and_then(HostTlsa::unproven);
-    Judged { talk, tls, covered, dane, claimed, unproven, plain, sts: with_sts, report }
+    Judged { talk, tls, covered, dane, claimed, unproven, requiretls, plain, sts: with_sts, report }
 }
 
 /// Why no sender gets as far as TLS, if so.
@@ -246,6 +249,7 @@ impl Judged<'_> {
             "pkix": pkix,
             "mta_sts": self.covered.map(|covered| if covered { "covered" } else { "not-covered" }),
             "dane": self.dane.word(),
+            "requiretls": self.requiretls,
             "dnssec_claimed": self.claimed,
             "tls_rpt_result": self.report.trim_matches(|c| c == '(' || c == ')'),
             "delivery": { "plain": self.plain.word(), "mta_sts": self.sts.word(), "dane": self.with_dane().word() },

@@ -11,6 +11,7 @@ mod dns;
 mod https;
 mod ledger;
 pub mod memory;
+mod opinion;
 mod outbox;
 mod run;
 mod slots;

@@ -14,7 +14,8 @@ use crate::smtp::written::Written;
 use super::House;
 use super::desk::Desk;
 use super::memory::Memory;
-use super::run::run;
+use super::opinion;
+use super::run::{run, run_with};
 
 /// Does one job from its task to its last event.
 pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job) {
@@ -28,7 +29,7 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: 
         }
         Task::Message { raw, envelope } => {
             match tokio::task::spawn_blocking(move || Message::parse(raw, envelope)).await {
-                Ok(Ok(message)) => run(house, desk, id, job, message).await,
+                Ok(Ok(message)) => run_with(house, desk, id, job, message, Some(opinion::differing)).await,
                 Ok(Err(why)) => house.outbox.put(id, JobEvent::Failed(why.to_string())),
                 Err(_) => house.outbox.put(id, JobEvent::Failed("mxray broke while reading this message".into())),
             }

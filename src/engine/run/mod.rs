@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use crate::check::{
     Answer, Check, Data, Evidence, HttpsAnswer, HttpsOutcome, Lane, Memo, Notes, Query, Seen, Subject, Transcript, Wait,
 };
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
 use crate::job::{Job, JobEvent, JobId};
 use crate::report::{LookupId, Report, Section, Table, VerdictLine};
 
@@ -75,6 +75,12 @@ struct Stepped {
     memo: Memo,
     result: Option<(Result<Section, Wait>, Notes)>,
 }
+
+/// What there is to add once every section is there, by the section's id. It may compute: it runs off the async workers.
+pub(super) type Afterword<S> = fn(&S, &Evidence, &[Section]) -> Vec<(&'static str, Finding)>;
+
+/// How long an afterword is waited for; the report is worth more than it.
+const AFTERWORD_TIME: Duration = Duration::from_secs(2);
 
 /// Where a check stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +164,18 @@ struct Run<S: Subject> {
 
 /// Runs a job to its end.
 pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job, subject: S) {
+    run_with(house, desk, id, job, subject, None).await;
+}
+
+/// Runs a job to its end, with something to add at the end.
+pub(super) async fn run_with<S: Subject>(
+    house: Arc<House>,
+    desk: Arc<Desk>,
+    id: JobId,
+    job: Job,
+    subject: S,
+    afterword: Option<Afterword<S>>,
+) {
     let now = job.now.or(house.settings.now).unwrap_or_else(OffsetDateTime::now_utc);
     let start = Instant::now();
     let named = |id: &str| job.only.iter().any(|only| only == id);
@@ -207,11 +225,11 @@ pub(super) async fn run<S: Subject>(house: Arc<House>, desk: Arc<Desk>, id: JobI
         verdict: (Vec::new(), None),
         news: false,
     };
-    run.live().await;
+    run.live(afterword).await;
 }
 
 impl<S: Subject> Run<S> {
-    async fn live(mut self) {
+    async fn live(mut self, afterword: Option<Afterword<S>>) {
         let out_of_time = tokio::time::sleep(self.bounds.time);
         tokio::pin!(out_of_time);
         loop {
@@ -239,7 +257,26 @@ impl<S: Subject> Run<S> {
             }
             self.take_what_is_ready();
         }
+        if let (Some(afterword), None) = (afterword, &self.gave_up) {
+            self.add(afterword).await;
+        }
         self.finish();
+    }
+
+    /// Adds what an afterword finds; one that breaks or takes too long adds nothing.
+    async fn add(&mut self, afterword: Afterword<S>) {
+        let sections: Vec<Section> = self.sections.iter().map(|(_, section)| section.clone()).collect();
+        let (subject, evidence) = (self.subject.clone(), self.evidence.clone());
+        let work = move || contained(|| afterword(&subject, &evidence, &sections)).unwrap_or_default();
+        let task = tokio::task::spawn_blocking(work);
+        let Ok(Ok(findings)) = tokio::time::timeout(AFTERWORD_TIME, task).await else { return };
+        for (id, finding) in findings {
+            let place = self.sections.iter().find(|(_, section)| section.id == id);
+            let Some((at, mut section)) = place.cloned() else { continue };
+            section.findings.push(finding);
+            self.publish(at, section.settle());
+        }
+        self.tell();
     }
 
     /// Everything that has arrived meanwhile goes into the same step.

@@ -112,3 +112,13 @@ async fn the_look_alike_passes_everything() {
     assert!(report.verdict[0].answer.starts_with("AUTHENTICATED, AND NOT WHO YOU MAY THINK"), "{:?}", report.verdict);
     assert!(report.verdict[2].answer.starts_with("From is at acrne-bank.example"), "{:?}", report.verdict);
 }
+
+#[tokio::test]
+async fn a_second_implementation_agrees_on_every_demo_message() {
+    for message in Lab::messages() {
+        let report = verify(message.name).await;
+        let findings = report.sections.iter().flat_map(|section| &section.findings);
+        let said: Vec<_> = findings.filter(|one| one.id.ends_with("second-opinion")).map(|one| &one.text).collect();
+        assert!(said.is_empty(), "{}: {said:?}", message.name);
+    }
+}

@@ -15,6 +15,14 @@ use mail_auth::common::verify::DomainKey;
 use mail_auth::dkim::DkimError;
 use mail_auth::{AuthenticatedMessage, DkimResult, Error, MessageAuthenticator, Parameters, ResolverCache, Txt};
 
+use mxray::check::world::World;
+use mxray::check::{Evidence, Kind, Query};
+use mxray::config::{Settings, Upstream};
+use mxray::engine::Engine;
+use mxray::job::{Envelope, Job, JobEvent, JobId, Task};
+use mxray::name::Name;
+use mxray::report::{LookupId, Report};
+
 use super::corpus::{ZONE, entries, judge};
 
 /// A difference with its reason.
@@ -148,4 +156,102 @@ async fn every_difference_to_mail_auth_and_dkimpy_is_explained() {
     }
     assert!(unexplained.is_empty(), "{}", unexplained.join("\n"));
     assert!(explained.iter().all(|count| *count > 0), "an explanation that explains nothing: {explained:?}");
+}
+
+/// The corpus' zone as the evidence of a job.
+fn evidence(zone: &str) -> Evidence {
+    let world = World::parse(zone).unwrap();
+    let mut evidence = Evidence::default();
+    for (at, line) in zone.lines().enumerate() {
+        let name = Name::from_text(line.split_once(' ').unwrap().0).unwrap();
+        let query = Query::dns(&name, Kind::Txt);
+        let answer = world.answer(&query);
+        evidence.insert(query, LookupId(u32::try_from(at).unwrap()), Arc::new(answer));
+    }
+    evidence
+}
+
+/// A message through the engine, with a zone and without a network.
+async fn report(raw: &[u8], zone: &str) -> Arc<Report> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let nobody = Upstream::Plain("127.0.0.1:9".parse().unwrap());
+    let engine = Engine::new(Settings { upstreams: vec![nobody], ..Settings::default() }).unwrap();
+    let mut job = Job::new(Task::Message { raw: Arc::from(raw), envelope: Envelope::default() });
+    (job.offline, job.evidence) = (true, Some(Arc::new(evidence(zone))));
+    engine.start(JobId(1), job);
+    let report = async {
+        loop {
+            engine.outbox().ready().await;
+            for (_, event) in engine.outbox().drain() {
+                match event {
+                    JobEvent::Finished(report, _) => return report,
+                    JobEvent::Failed(why) => panic!("{why}"),
+                    _ => {}
+                }
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), report).await.unwrap()
+}
+
+/// What the report says of the second opinion.
+async fn said(raw: &[u8], zone: &str) -> Vec<String> {
+    let report = report(raw, zone).await;
+    let findings = report.sections.iter().flat_map(|section| &section.findings);
+    findings.filter(|one| one.id.ends_with(".second-opinion")).map(|one| one.text.clone()).collect()
+}
+
+#[tokio::test]
+async fn the_report_tells_a_second_opinion_where_it_differs_and_only_there() {
+    let (mut silent, mut told) = (0, 0);
+    for entry in entries() {
+        let told_here = said(entry.raw, ZONE).await;
+        // The words in which each of the differences above is told.
+        let why = match entry.name.as_str() {
+            name if name.contains("rsa-sha1") => Some("RFC 8301"),
+            name if name.contains("-l-") => Some("refuses every signature with l="),
+            _ => None,
+        };
+        let white = |text: &String| text.contains("lines of white space alone");
+        match (why, told_here.as_slice()) {
+            (None, []) => silent += 1,
+            // rsa-sha1 with l=: both refuse it, each in its own way.
+            (Some(_), []) if entry.name.contains("rsa-sha1") => silent += 1,
+            // l=0 over a body of nothing is no limit to either.
+            (Some(_), []) if entry.name.ends_with("-body1") && entry.name.contains("-relaxed-") => silent += 1,
+            (None, [text]) if white(text) && entry.name.contains("-relaxed-") => told += 1,
+            (Some(why), [text]) if text.contains(why) => told += 1,
+            (_, said) => panic!("{}: {said:?}", entry.name),
+        }
+        assert!(
+            told_here
+                .iter()
+                .all(|text| text.starts_with("A second implementation (mail-auth 0.13.3) says of signature #1"))
+        );
+    }
+    println!("second opinions on screen: {told} told, {silent} silent");
+    assert!(told > 20 && silent > 20, "{told} told, {silent} silent");
+}
+
+#[tokio::test]
+async fn a_relaxed_body_with_white_lines_at_its_end_is_the_known_difference() {
+    let is_it = |name: &str| name.contains("-relaxed-rsa-sha256-whole-") && name.ends_with("-body3");
+    let entry = entries().into_iter().find(|entry| is_it(&entry.name));
+    let found = said(entry.unwrap().raw, ZONE).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("We say pass, because the body ends in lines of white space alone"), "{found:?}");
+}
+
+#[tokio::test]
+async fn without_the_key_and_without_the_body_there_is_no_second_opinion() {
+    let entry = entries().into_iter().find(|entry| entry.name.contains("-l-")).unwrap();
+    assert_eq!(said(entry.raw, ZONE).await.len(), 1);
+    let plain = entries().into_iter().find(|entry| said_nothing(&entry.name)).unwrap();
+    assert_eq!(said(plain.raw, "x.example TXT \"x\"").await, Vec::<String>::new(), "the key is not known");
+    let header = entry.raw.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    assert_eq!(said(&entry.raw[..header + 2], ZONE).await, Vec::<String>::new(), "headers alone");
+}
+
+fn said_nothing(name: &str) -> bool {
+    !name.contains("-l-") && !name.contains("rsa-sha1") && name.contains("simple-simple")
 }

@@ -5,7 +5,7 @@
 
 use crate::check::{Check, Memo, Seen, Wait};
 use crate::finding::{Finding, Severity, Span};
-use crate::message::{MAX_FIELD_BYTES, MAX_FIELDS, Message, Repair, RepairKind};
+use crate::message::{MAX_FIELD_BYTES, MAX_FIELDS, Message, Repair, RepairKind, mailbox};
 use crate::report::{Block, Mark, Section};
 use crate::untrusted;
 
@@ -56,6 +56,13 @@ impl Check<Message> for Headers {
         section.findings.extend(message.repairs().iter().map(repaired));
         bounds(message, &mut section);
         doubled(message, &mut section);
+        if let Some((table, more)) = mailbox::table(message.raw()) {
+            section.blocks.push(Block::Table(table));
+            if more > 0 {
+                let text = vec![format!("{more} more messages are not listed.")];
+                section.blocks.push(Block::Prose { title: "The rest of the mailbox".into(), text });
+            }
+        }
         let (text, marks) = source(message);
         section.blocks.push(Block::Source { title: "Header as it stands".into(), text, marks });
         Ok(section.settle())

@@ -24,6 +24,7 @@ mod headers;
 pub mod hops;
 pub mod identities;
 mod lines;
+mod mailbox;
 pub mod mime;
 mod parse;
 pub mod received;

@@ -10,24 +10,42 @@ use crate::message::lines::{field_name, lines};
 /// Where the messages of a mailbox stand, without their separator lines; empty when it is no mailbox. A separator is a
 /// line `From …` at the top or after a blank line, with a header line after it.
 pub fn mbox_messages(text: &[u8]) -> Vec<Span> {
+    found(text).into_iter().map(|(_, message)| message).collect()
+}
+
+/// The same with the separator line of each, so that a span opened by itself is a mailbox too and is repaired like one;
+/// the blank line before the next separator is left out.
+pub(in crate::message) fn mbox_entries(text: &[u8]) -> Vec<Span> {
+    let messages = found(text);
+    let last = messages.len().saturating_sub(1);
+    let whole = |(at, (separator, message)): (usize, (usize, Span))| {
+        let bytes = message.of(text).unwrap_or_default();
+        let blank = [&b"\r\n"[..], b"\n"].into_iter().find(|end| bytes.ends_with(end)).map_or(0, <[u8]>::len);
+        Span::new(separator, if at == last { message.end } else { message.end - blank })
+    };
+    messages.into_iter().enumerate().map(whole).collect()
+}
+
+/// Each message with the start of its separator line.
+fn found(text: &[u8]) -> Vec<(usize, Span)> {
     if !text.starts_with(b"From ") {
         return Vec::new();
     }
-    let mut messages: Vec<Span> = Vec::new();
-    let mut start = None;
+    let mut messages: Vec<(usize, Span)> = Vec::new();
+    let mut start: Option<(usize, usize)> = None;
     let mut blank = true;
     // Only lines that start with "From " are looked at closely; the rest is skipped at memory speed.
     for line in lines(text) {
         let separates = blank && line.bytes.starts_with(b"From ") && is_header(text, line.next);
         if separates {
-            if let Some(start) = start {
-                messages.push(Span::new(start, line.start));
+            if let Some((separator, start)) = start {
+                messages.push((separator, Span::new(start, line.start)));
             }
-            start = Some(line.next);
+            start = Some((line.start, line.next));
         }
         blank = line.bytes.is_empty();
     }
-    messages.extend(start.map(|start| Span::new(start, text.len())));
+    messages.extend(start.map(|(separator, start)| (separator, Span::new(start, text.len()))));
     messages
 }
 

@@ -9,7 +9,7 @@ use mxray::records::Domain;
 use mxray::records::dmarc::DmarcCheck;
 use mxray::records::mta_sts::MtaStsCheck;
 use mxray::records::tls_rpt::TlsRptCheck;
-use mxray::report::{Block, Section};
+use mxray::report::Section;
 use proptest::prelude::*;
 use time::macros::datetime;
 
@@ -37,17 +37,9 @@ fn settle(check: &dyn Check<Domain>, world: &World) -> Section {
 }
 
 fn spans_lie_inside(section: &Section) {
-    let records: Vec<&str> = section
-        .blocks
-        .iter()
-        .filter_map(|block| match block {
-            Block::Record(record) => Some(record.text.as_str()),
-            _ => None,
-        })
-        .collect();
     for finding in &section.findings {
         if let Some(span) = finding.span {
-            let text = records.get(finding.record).unwrap_or_else(|| panic!("{finding:?} has no record"));
+            let (_, text) = section.text_of(finding).unwrap_or_else(|| panic!("{finding:?} has no record"));
             assert!(span.of_str(text).is_some(), "{finding:?} in {text:?}");
         }
     }

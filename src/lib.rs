@@ -17,6 +17,7 @@
 //! main ─► cli ─┐                                               finding, report, untrusted, name, job   (pure data)
 //! main ─► tui ─┤─► engine ─► records, message, smtp ─► check ─►                                        (pure, no clock)
 //!              └───────────► report, job                       message, smtp may use records
+//!                print ─► report                                 (text and Markdown: cli prints them, tui copies them)
 //!                lab ─► config                                 (the loopback mail internet: --demo and the tests)
 //! ```
 //!
@@ -40,6 +41,7 @@ pub mod job;
 pub mod lab;
 pub mod message;
 pub mod name;
+pub mod print;
 pub mod records;
 pub mod report;
 pub mod smtp;

@@ -1,20 +1,17 @@
 //! The command line: the same engine and the same reports as the screen, for scripts, CI and tests. What is typed is read
-//! in [`args`] and [`request`], run in [`run`] and printed by [`text`], [`json`] and [`markdown`].
+//! in [`args`] and [`request`], run in [`run`] and printed by [`crate::print`] and [`json`].
 
 pub mod args;
-mod blocks;
 mod case;
 mod failure;
 pub mod json;
 mod layers;
 mod lint;
 mod log;
-pub mod markdown;
-mod page;
 mod request;
 mod run;
-pub mod text;
 
+pub use crate::print::{markdown, text};
 pub use failure::Failure;
 pub use request::{Reports, Request, Screen, read};
 pub use run::run;

@@ -220,3 +220,23 @@ fn finished(kind: &'static str, verdict: Vec<VerdictLine>) -> JobEvent {
     };
     JobEvent::Finished(Arc::new(report), Arc::default())
 }
+
+#[test]
+fn a_whole_report_is_copied_as_text_and_as_markdown() {
+    let mut state = fresh();
+    press(&mut state, "example.com⏎");
+    let hard = VerdictLine { question: "SPOOFED?", answer: "hard".into(), severity: Severity::Ok, section: None };
+    tell(&mut state, 1, finished("domain", vec![hard]));
+    let mut copied = |keys: &str| {
+        press(&mut state, keys)
+            .into_iter()
+            .find_map(|effect| match effect {
+                Effect::Copy { text, .. } => Some(text),
+                _ => None,
+            })
+            .unwrap_or_default()
+    };
+    let (text, markdown) = (copied("Y↓↓⏎"), copied("Y↓↓↓⏎"));
+    assert!(text.contains("SPOOFED?  hard"), "{text}");
+    assert!(markdown.starts_with('#') && markdown.contains("SPOOFED?"), "{markdown}");
+}

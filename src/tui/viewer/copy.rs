@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Blank, Severity, Suggestion, SuggestionKind, zone_strings};
+use crate::print::{markdown, text};
 use crate::report::RecordBlock;
 use crate::tui::document::{Target, fill};
 use crate::tui::inquiry::Inquiry;
@@ -43,6 +44,17 @@ impl Form {
     }
 }
 
+/// The forms of a whole report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Printed {
+    /// As the command line prints it.
+    Text,
+    /// For a page.
+    Markdown,
+    /// The field that a server which saw what we see would add.
+    AuthenticationResults,
+}
+
 /// What somebody wants to copy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
@@ -70,6 +82,8 @@ pub enum Wanted {
         /// In which form.
         form: Form,
     },
+    /// The whole report, printed.
+    Report(Printed),
     /// A finding in words.
     Finding {
         /// The section.
@@ -132,7 +146,7 @@ impl Wanted {
             Wanted::Suggestion { .. } => true,
             Wanted::Record { rr_type, .. } => form != Form::Strings || rr_type == "TXT",
             Wanted::Finding { .. } | Wanted::Text(_) => form == Form::Value,
-            Wanted::Zone | Wanted::Ticket | Wanted::Json => false,
+            Wanted::Zone | Wanted::Ticket | Wanted::Json | Wanted::Report(_) => false,
         }
     }
 }
@@ -184,6 +198,17 @@ pub fn text(
         Wanted::Text(text) => ("text under the cursor".to_owned(), text.clone()),
         Wanted::Zone => ("all suggestions as a zone snippet".to_owned(), zone(inquiry, blanks)?),
         Wanted::Ticket => ("report in a few lines".to_owned(), ticket(inquiry)),
+        Wanted::Report(kind) => {
+            let report = inquiry.report().ok_or(Refusal::Nothing("the report is not finished yet"))?;
+            match kind {
+                Printed::Text => ("report as text".to_owned(), text::text(report, STYLE)),
+                Printed::Markdown => ("report as Markdown".to_owned(), markdown::markdown(report)),
+                Printed::AuthenticationResults => {
+                    let line = crate::message::copy::authentication_results(report, "mxray.invalid");
+                    ("an Authentication-Results field".to_owned(), line)
+                }
+            }
+        }
         Wanted::Json => {
             let report = inquiry.report().ok_or(Refusal::Nothing("the report is not finished yet"))?;
             let json = serde_json::to_string_pretty(report.as_ref()).unwrap_or_default();
@@ -252,7 +277,14 @@ fn zone(inquiry: &Inquiry, blanks: &BTreeMap<&'static str, String>) -> Result<St
     Ok(out)
 }
 
+/// How a copied report is laid out: a ticket is rarely wider.
+const STYLE: text::Style = text::Style { width: 100, color: false };
+
+/// A few lines for a ticket; a finished report on a message has its own.
 fn ticket(inquiry: &Inquiry) -> String {
+    if let Some(report) = inquiry.report().filter(|report| report.kind == "message") {
+        return crate::message::copy::ticket(report);
+    }
     let mut out = format!("mxray: {}\n", inquiry.title);
     for line in &inquiry.verdict {
         out.push_str(&format!("{} {}\n", line.question, line.answer));

@@ -18,7 +18,7 @@ use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, Stage};
 use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
 
-pub use copy::{Form, Wanted};
+pub use copy::{Form, Printed, Wanted};
 pub use draw::{pieces, rule};
 
 /// Windows narrower than this show the list or the details, not both.
@@ -323,7 +323,13 @@ impl Viewer {
         }
         items.push(("all suggestions as a zone snippet".into(), Choice::Copy(Wanted::Zone)));
         items.push(("this report in a few lines, for a ticket".into(), Choice::Copy(Wanted::Ticket)));
+        items.push(("this report as text".into(), Choice::Copy(Wanted::Report(Printed::Text))));
+        items.push(("this report as Markdown".into(), Choice::Copy(Wanted::Report(Printed::Markdown))));
         items.push(("this report as JSON".into(), Choice::Copy(Wanted::Json)));
+        if self.pane == PaneId::Message {
+            let field = Choice::Copy(Wanted::Report(Printed::AuthenticationResults));
+            items.push(("an Authentication-Results field of our own".into(), field));
+        }
         shared.overlay = Some(Overlay::Menu(Menu { title: "copy".into(), items, selected: 0 }));
     }
 

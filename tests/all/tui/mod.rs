@@ -355,3 +355,31 @@ fn a_large_message_is_drawn_and_searched_without_laying_it_out() {
     let found = rows(&draw(&mut state, (120, 40))).join("\n");
     assert!(found.contains("> line 200000") || found.contains(">line 200000"), "{found}");
 }
+
+#[test]
+fn another_message_of_a_mailbox_opens_from_its_row() {
+    use mxray::check::{Check, world::World};
+    let raw =
+        "From a@x Tue\nFrom: a@x.example\nSubject: one\n\nx\n\nFrom b@x Tue\nFrom: b@x.example\nSubject: two\n\ny\n";
+    let mut state = coloured(&["headers"]);
+    update(&mut state, Event::Paste(raw.into()));
+    let subject = mxray::message::Message::parse(raw.as_bytes().into(), Default::default()).unwrap();
+    let check: &dyn Check<_> = *mxray::message::ALL.iter().find(|check| check.id() == "headers").unwrap();
+    let section = World::parse("").unwrap().settle(check, &subject, time::OffsetDateTime::UNIX_EPOCH).section;
+    tell(&mut state, vec![JobEvent::Section(section.into())]);
+    press(&mut state, "⏎⏎");
+    let before = rows(&draw(&mut state, (120, 40)));
+    assert!(before.iter().any(|row| row.contains("2 of 2") && row.contains("b@x.example")), "{before:#?}");
+    let is_there = |state: &mut State| {
+        rows(&draw(state, (120, 40))).iter().any(|row| row.contains(" >") && row.contains("2 of 2"))
+    };
+    for _ in 0..10 {
+        if is_there(&mut state) {
+            break;
+        }
+        press(&mut state, "↓");
+    }
+    press(&mut state, "⏎");
+    let after = rows(&draw(&mut state, (120, 40)));
+    assert!(after.iter().any(|row| row.contains("inside paste")), "{after:#?}");
+}

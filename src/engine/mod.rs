@@ -20,6 +20,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod verifier;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

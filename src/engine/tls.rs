@@ -6,17 +6,18 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, OtherError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::EngineError;
+use super::verifier::Verifier;
 
 /// The roots, read once.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl Trust {
 
     fn make(&self) -> Result<Arc<ClientConfig>, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Verifier { inner: self.read_roots()? });
+        let verifier = Arc::new(Verifier::of_certificates(self.read_roots()?, &provider));
         let time: Arc<dyn TimeProvider> = match self.now {
             Some(now) => Arc::new(FixedTime(now)),
             None => Arc::new(rustls::time_provider::DefaultTimeProvider),
@@ -114,57 +115,26 @@ impl TimeProvider for FixedTime {
     }
 }
 
-/// The verifier, with reasons in words: only it still sees the certificate when it is refused.
-#[derive(Debug)]
-struct Verifier {
-    inner: Arc<dyn ServerCertVerifier>,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.inner.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|why| match why {
-            rustls::Error::InvalidCertificate(reason) => {
-                let words = Refused(certificate_words(&reason, leaf, name, intermediates.is_empty()));
-                rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(words))))
-            }
-            other => other,
-        })
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
 /// Why a certificate was refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(String);
+
+/// The same refusal with its reason in words: only whoever verifies still sees the certificate.
+pub(super) fn in_words(
+    why: rustls::Error,
+    leaf: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    alone: bool,
+) -> rustls::Error {
+    match why {
+        rustls::Error::InvalidCertificate(reason) => {
+            let words = Refused(certificate_words(&reason, leaf, name, alone));
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(words))))
+        }
+        other => other,
+    }
+}
 
 fn certificate_words(
     reason: &CertificateError,

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ProtocolVersion};
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -15,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 use crate::check::{PkixFault, TlsSession};
 use crate::engine::smtp::Wire;
 use crate::engine::tls;
+use crate::engine::verifier::Verifier;
 
 /// Shakes hands; the error is a reason in words.
 pub(super) async fn shake(
@@ -27,11 +27,12 @@ pub(super) async fn shake(
         Err(_) => ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name for TLS"))?,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    let verifier = Arc::new(Verifier::of_handshake_alone(&provider));
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|why| why.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Opportunistic(provider)))
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     // The roots load beside the handshake, not before it.
     let roots = wire.trust.verifier();
@@ -103,43 +104,4 @@ fn judge(
         },
         _ => PkixFault::Other(tls::words(&error)),
     })
-}
-
-/// Accepts any certificate, and no forged handshake.
-#[derive(Debug)]
-struct Opportunistic(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Opportunistic {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

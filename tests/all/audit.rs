@@ -8,41 +8,20 @@ use mxray::check::world::World;
 use mxray::config::Settings;
 use mxray::engine::Engine;
 use mxray::finding::Severity;
-use mxray::job::{Job, JobEvent, JobId, SmtpPlan, Task};
+use mxray::job::{Job, SmtpPlan, Task};
 use mxray::lab::Lab;
 use mxray::name::Name;
 use mxray::records::{ALL, Domain};
 use mxray::report::{Lookup, Report, Section, State};
 
-/// Longer than any audit takes, timeouts of dead servers included.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 fn engine(lab: &Lab) -> Engine {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     // dead servers are waited for, so not for long; live ones answer in a millisecond
-    Engine::new(Settings { timeout: Duration::from_secs(2), ..lab.settings() }).unwrap()
+    crate::job::engine(Settings { timeout: Duration::from_secs(2), ..lab.settings() })
 }
 
 async fn audit_with(engine: &Engine, domain: &str) -> Arc<Report> {
     let name = Name::from_text(domain).unwrap();
-    run(engine, domain, Task::Domain { name, selectors: Vec::new() }).await
-}
-
-async fn run(engine: &Engine, domain: &str, task: Task) -> Arc<Report> {
-    engine.start(JobId(1), Job::new(task));
-    let report = async {
-        loop {
-            engine.outbox().ready().await;
-            for (_, event) in engine.outbox().drain() {
-                match event {
-                    JobEvent::Finished(report, _) => return report,
-                    JobEvent::Failed(why) => panic!("{domain}: {why}"),
-                    _ => {}
-                }
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, report).await.unwrap_or_else(|_| panic!("the audit of {domain} does not end"))
+    crate::job::finish(engine, Job::new(Task::Domain { name, selectors: Vec::new() })).await
 }
 
 async fn audit(domain: &str) -> Arc<Report> {
@@ -148,7 +127,7 @@ async fn dnssec_is_validated_from_the_root_of_the_demo_world() {
     assert!(dane.findings.iter().any(|finding| finding.id == "dane.mx-bogus"), "{}", told(&bogus));
     // Nobody validates without a trust anchor that fits: the resolver's word is left, and is called that.
     let settings = Settings { trust_anchors: Vec::new(), ..lab.settings() };
-    let claimed = audit_with(&Engine::new(settings).unwrap(), "flawless.example").await;
+    let claimed = audit_with(&crate::job::engine(settings), "flawless.example").await;
     let dnssec = section(&claimed, "dnssec");
     assert_eq!((&dnssec.facts["state"], &dnssec.facts["validated_by"]), (&"unknown".into(), &"resolver".into()));
     assert!(dnssec.findings[0].text.contains("not those of our trust anchor"), "{}", told(&claimed));
@@ -215,9 +194,8 @@ async fn audit_under(fault: &str, patience: Duration) -> Arc<Report> {
     let lab = Lab::start().await.unwrap();
     lab.set_fault("monsec.example", None, fault).unwrap();
     lab.set_fault("*.monsec.example", None, fault).unwrap();
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = Settings { timeout: patience, ..lab.settings() };
-    audit_with(&Engine::new(settings).unwrap(), "monsec.example").await
+    audit_with(&crate::job::engine(settings), "monsec.example").await
 }
 
 /// Each fault alone, over the whole of a domain that has everything: nothing is ever called absent, nothing hangs.
@@ -277,7 +255,7 @@ async fn each_mail_server_of_the_tour_gets_its_verdict() {
         ("danewrong.servers.example", "ok to", "validation-failure"),
     ] {
         let task = Task::Smtp { target: domain.to_owned(), plan: SmtpPlan::default() };
-        let report = run(&engine, domain, task).await;
+        let report = crate::job::finish(&engine, Job::new(task)).await;
         let table = report.summary.as_ref().unwrap_or_else(|| panic!("no table\n{}", told(&report)));
         let cell = |column: &str| {
             let at = table.columns.iter().position(|own| own == column).unwrap();

@@ -11,6 +11,7 @@ mod depth;
 mod fixtures;
 mod fuzz;
 mod house;
+mod job;
 mod lab;
 mod message;
 mod peers;

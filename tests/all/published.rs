@@ -5,29 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mxray::config::Settings;
-use mxray::engine::Engine;
-use mxray::job::{Job, JobEvent, JobId, Task};
+use mxray::job::{Job, Task};
 use mxray::lab::Lab;
 use mxray::name::Name;
 use mxray::records::with_requested;
 use mxray::report::{Report, Section, State};
 
 async fn ask(settings: Settings, domain: &str, only: Vec<String>) -> Arc<Report> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let engine = Engine::new(Settings { timeout: Duration::from_secs(2), ..settings }).unwrap();
+    let engine = crate::job::engine(Settings { timeout: Duration::from_secs(2), ..settings });
     let name = Name::from_text(domain).unwrap();
-    engine.start(JobId(1), Job { only, ..Job::new(Task::Domain { name, selectors: Vec::new() }) });
-    let report = async {
-        loop {
-            engine.outbox().ready().await;
-            for (_, event) in engine.outbox().drain() {
-                if let JobEvent::Finished(report, _) = event {
-                    return report;
-                }
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), report).await.expect("the job ends")
+    crate::job::finish(&engine, Job { only, ..Job::new(Task::Domain { name, selectors: Vec::new() }) }).await
 }
 
 fn published(report: &Report) -> &Section {

@@ -1,12 +1,12 @@
 //! Mail servers that mean harm: endless banners, lines and replies, bytes one by one, NULs and escapes, garbage for TLS,
 //! silence and resets at each stage. Whatever they do, a dialogue ends within its bounds and says what happened.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mxray::check::{Transcript, TranscriptEvent};
 use mxray::config::{Settings, Upstream};
-use mxray::engine::Engine;
-use mxray::job::{Job, JobEvent, JobId, SmtpPlan, Task};
+use mxray::job::{Job, JobEvent, SmtpPlan, Task};
 use mxray::report::Report;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 type Script = fn(TcpStream) -> futures::future::BoxFuture<'static, ()>;
 
 /// Speaks with a server that runs `script`; the report, the transcript, and how long it took.
-async fn meet(script: Script, plan: SmtpPlan) -> (Report, Transcript, Duration) {
+async fn meet(script: Script, plan: SmtpPlan) -> (Arc<Report>, Transcript, Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -28,25 +28,16 @@ async fn meet(script: Script, plan: SmtpPlan) -> (Report, Transcript, Duration) 
         timeout: Duration::from_millis(150),
         ..Settings::default()
     };
-    let engine = Engine::new(settings).unwrap();
+    let engine = crate::job::engine(settings);
     let started = Instant::now();
-    engine.start(JobId(1), Job::new(Task::Smtp { target: address.to_string(), plan }));
     let mut transcript = Transcript::default();
-    let report = tokio::time::timeout(Duration::from_secs(20), async {
-        loop {
-            engine.outbox().ready().await;
-            for (_, event) in engine.outbox().drain() {
-                match event {
-                    JobEvent::Dialogue(_, said) => transcript = (*said).clone(),
-                    JobEvent::Finished(report, _) => return (*report).clone(),
-                    JobEvent::Failed(why) => panic!("{why}"),
-                    JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..) => {}
-                }
-            }
+    let job = Job::new(Task::Smtp { target: address.to_string(), plan });
+    let report = crate::job::watch(&engine, job, |event| {
+        if let JobEvent::Dialogue(_, said) = event {
+            transcript = (*said).clone();
         }
     })
-    .await
-    .expect("the dialogue ends within its bounds");
+    .await;
     server.abort();
     assert!(transcript.finished);
     let kept: usize = transcript
@@ -61,7 +52,7 @@ async fn meet(script: Script, plan: SmtpPlan) -> (Report, Transcript, Duration) 
     (report, transcript, started.elapsed())
 }
 
-async fn look(script: Script) -> (Report, Transcript) {
+async fn look(script: Script) -> (Arc<Report>, Transcript) {
     let (report, transcript, _) = meet(script, SmtpPlan::default()).await;
     (report, transcript)
 }

@@ -5,30 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mxray::config::Settings;
-use mxray::engine::Engine;
-use mxray::job::{Envelope, Job, JobEvent, JobId, Task};
+use mxray::job::{Envelope, Job, Task};
 use mxray::lab::Lab;
 use mxray::report::Report;
 
 async fn verify(name: &str) -> Arc<Report> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let raw = Lab::messages().iter().find(|message| message.name == name).unwrap().raw;
     let lab = Lab::start().await.unwrap();
-    let engine = Engine::new(Settings { timeout: Duration::from_secs(2), ..lab.settings() }).unwrap();
-    engine.start(JobId(1), Job::new(Task::Message { raw: Arc::from(raw), envelope: Envelope::default() }));
-    let report = async {
-        loop {
-            engine.outbox().ready().await;
-            for (_, event) in engine.outbox().drain() {
-                match event {
-                    JobEvent::Finished(report, _) => return report,
-                    JobEvent::Failed(why) => panic!("{why}"),
-                    _ => {}
-                }
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), report).await.unwrap()
+    let engine = crate::job::engine(Settings { timeout: Duration::from_secs(2), ..lab.settings() });
+    crate::job::finish(&engine, Job::new(Task::Message { raw: Arc::from(raw), envelope: Envelope::default() })).await
 }
 
 fn fact<'a>(report: &'a Report, section: &str, key: &str) -> &'a serde_json::Value {

@@ -18,8 +18,7 @@ use mail_auth::{AuthenticatedMessage, DkimResult, Error, MessageAuthenticator, P
 use mxray::check::world::World;
 use mxray::check::{Evidence, Kind, Query};
 use mxray::config::{Settings, Upstream};
-use mxray::engine::Engine;
-use mxray::job::{Envelope, Job, JobEvent, JobId, Task};
+use mxray::job::{Envelope, Job, Task};
 use mxray::name::Name;
 use mxray::report::{LookupId, Report};
 
@@ -173,25 +172,11 @@ fn evidence(zone: &str) -> Evidence {
 
 /// A message through the engine, with a zone and without a network.
 async fn report(raw: &[u8], zone: &str) -> Arc<Report> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let nobody = Upstream::Plain("127.0.0.1:9".parse().unwrap());
-    let engine = Engine::new(Settings { upstreams: vec![nobody], ..Settings::default() }).unwrap();
+    let engine = crate::job::engine(Settings { upstreams: vec![nobody], ..Settings::default() });
     let mut job = Job::new(Task::Message { raw: Arc::from(raw), envelope: Envelope::default() });
     (job.offline, job.evidence) = (true, Some(Arc::new(evidence(zone))));
-    engine.start(JobId(1), job);
-    let report = async {
-        loop {
-            engine.outbox().ready().await;
-            for (_, event) in engine.outbox().drain() {
-                match event {
-                    JobEvent::Finished(report, _) => return report,
-                    JobEvent::Failed(why) => panic!("{why}"),
-                    _ => {}
-                }
-            }
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), report).await.unwrap()
+    crate::job::finish(&engine, job).await
 }
 
 /// What the report says of the second opinion.

@@ -137,7 +137,7 @@ impl BimiCheck {
         section.headline = match (bimi.is_declined(), &bimi.evidence) {
             (true, _) => "declined".into(),
             (false, Some(_)) => "with certificate".into(),
-            (false, None) => "no certificate".into(),
+            (false, None) => "uncertified".into(),
         };
         section.fact("record", &bimi.text);
         section.fact("name", &found.name);

@@ -69,14 +69,16 @@ impl Builder<'_> {
         if record.host == "@" {
             head.push(Piece::new(format!(" ({})", record.name), Look::Dim));
         }
+        // Each of these stays in one row.
+        let together = |text: String| format!("   {}", text.replace(' ', "\u{a0}"));
         if let Some(priority) = record.priority {
-            head.push(Piece::new(format!("   priority {priority}"), Look::Plain));
+            head.push(Piece::new(together(format!("priority {priority}")), Look::Plain));
         }
         if let Some(ttl) = record.ttl {
-            head.push(Piece::new(format!("   TTL {}", duration(ttl)), Look::Dim));
+            head.push(Piece::new(together(format!("TTL {}", duration(ttl))), Look::Dim));
         }
         if let Some(lookup) = record.lookup {
-            head.push(Piece::new(format!("   lookup #{}", lookup.0), Look::Dim));
+            head.push(Piece::new(together(format!("lookup #{}", lookup.0)), Look::Dim));
         }
         self.flow(head, 6);
         for line in painted(record, spans) {
@@ -148,13 +150,32 @@ impl Builder<'_> {
         }
         let right = visible(&node.right).into_owned();
         let used: usize = pieces.iter().map(|piece| columns(&piece.text)).sum();
-        if !right.is_empty() {
-            let room = self.width().saturating_sub(used + columns(&right));
-            let gap = if room >= 2 { room } else { 2 };
-            pieces.push(Piece::new(" ".repeat(gap), Look::Plain));
-            pieces.push(Piece::new(right, Look::Dim));
+        let room = self.width().saturating_sub(used + columns(&right));
+        if right.is_empty() || room < 2 {
+            self.flow(pieces, columns(&lead) + 4);
+        } else {
+            pieces.push(Piece::new(" ".repeat(room), Look::Plain));
+            pieces.push(Piece::new(&right, Look::Dim));
+            self.row(pieces);
         }
-        self.flow(pieces, columns(&lead) + 4);
+        // What does not fit beside it stands whole at the right of a row of its own.
+        if !right.is_empty() && room < 2 {
+            let wall = match (last, ascii) {
+                (true, _) => "  ",
+                (false, false) => "│ ",
+                (false, true) => "| ",
+            };
+            let gap = self.width().saturating_sub(columns(&lead) + 2 + columns(&right));
+            let lead = format!("{lead}{wall}");
+            self.flow(
+                vec![
+                    Piece::new(lead, Look::Dim),
+                    Piece::new(" ".repeat(gap), Look::Plain),
+                    Piece::new(right, Look::Dim),
+                ],
+                4,
+            );
+        }
         self.end();
         if is_open {
             walls.push(!last);

@@ -34,6 +34,24 @@ pub fn cut(text: &str, width: usize) -> String {
     out
 }
 
+/// `text` cut to `width` columns behind a whole word, and behind a whole clause where that keeps half of it: half a word tells
+/// a hurried reader nothing.
+pub fn cut_to_words(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let hard = cut(text, width.saturating_sub(1));
+    let kept = hard.trim_end_matches('…');
+    // A word that ends exactly here is whole.
+    let whole = text.get(kept.len()..).is_some_and(|rest| rest.starts_with(' '));
+    let words = if whole { kept } else { kept.rsplit_once(' ').map_or("", |(words, _)| words) };
+    let clause = [": ", "; ", ", "].into_iter().filter_map(|end| words.rfind(end)).max();
+    let clause = clause.and_then(|end| words.get(..end)).filter(|clause| columns(clause) * 2 >= width);
+    let kept = clause.unwrap_or(words).trim_end_matches([' ', ',', ';', ':']);
+    // Words longer than half the row are cut after all.
+    if columns(kept) * 2 < width { cut(text, width) } else { format!("{kept} …") }
+}
+
 /// `text` cut or filled with blanks to exactly `width` columns.
 pub fn fit(text: &str, width: usize) -> String {
     let mut out = cut(text, width);
@@ -151,6 +169,21 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_is_cut_behind_a_whole_clause_or_word() {
+        let policy = "MTA-STS policy does not list your MX smtp.google.example: \"enforce\" would stop mail";
+        for (text, width, cut) in [
+            ("short enough", 12, "short enough"),
+            (policy, 67, "MTA-STS policy does not list your MX smtp.google.example …"),
+            (policy, 58, "MTA-STS policy does not list your MX smtp.google.example …"),
+            (policy, 57, "MTA-STS policy does not list your MX …"),
+            ("mail.a-very-long-host-name.example is gone", 20, "mail.a-very-long-ho…"),
+        ] {
+            assert_eq!(cut_to_words(text, width), cut, "{width}");
+            assert!(columns(&cut_to_words(text, width)) <= width);
+        }
+    }
     use proptest::prelude::*;
 
     fn texts(rows: Vec<Vec<Piece>>) -> Vec<String> {

@@ -15,9 +15,9 @@ use ratatui::style::{Modifier, Style};
 use super::{Focus, NARROW, Viewer};
 use crate::finding::Severity;
 use crate::report::{Block, State};
-use crate::tui::document::wrap::{columns, cut, fit, wrap};
+use crate::tui::document::wrap::{columns, cut, cut_to_words, fit, wrap};
 use crate::tui::document::{At, Piece};
-use crate::tui::inquiry::{Inquiry, Stage, Standing};
+use crate::tui::inquiry::{Expected, Inquiry, Stage, Standing};
 use crate::tui::state::Shared;
 use crate::tui::theme::{Look, Theme};
 use crate::untrusted::visible;
@@ -34,6 +34,9 @@ pub(super) struct Parts {
 
 /// How many rows the verdict has: always the same, so that nothing moves when it comes.
 const VERDICT_ROWS: u16 = 3;
+
+/// What stands before an answer while the job runs.
+const SO_FAR: &str = "so far: ";
 
 /// The summary stands above the sections only where the sections keep so many rows.
 const LEAST_BODY: u16 = 15;
@@ -56,9 +59,9 @@ pub(super) fn split(area: Rect, width: u16, focus: Focus, summary_rows: u16) -> 
         return Parts { verdict, summary, list, wall: Rect::default(), details };
     }
     let list_width = match width {
-        0..=89 => 31,
-        90..=119 => 34,
-        _ => 38,
+        0..=89 => 35,
+        90..=119 => 36,
+        _ => 40,
     };
     let list = Rect { width: list_width, ..body };
     let wall = Rect { x: body.x + list_width, width: 1, ..body };
@@ -75,6 +78,8 @@ pub fn pieces(buffer: &mut Buffer, theme: Theme, (x, y): (u16, u16), width: u16,
             break;
         }
         let text = if theme.ascii { in_ascii(&piece.text) } else { Cow::Borrowed(piece.text.as_str()) };
+        // It kept words together; whoever selects with the mouse wants a plain blank.
+        let text = if text.contains('\u{a0}') { Cow::Owned(text.replace('\u{a0}', " ")) } else { text };
         (at, _) = buffer.set_stringn(at, y, text, usize::from(end - at), theme.style(piece.look));
     }
     at
@@ -144,19 +149,27 @@ impl Viewer {
         }
         let narrow = area.width < NARROW;
         let widest = inquiry.verdict.iter().map(|line| columns(line.question)).max().unwrap_or(0);
+        let prefix = if so_far && !narrow { columns(SO_FAR) } else { 0 };
+        // Where a column of questions would cost words, each answer stands right behind its own.
+        let longest = inquiry.verdict.iter().take(usize::from(area.height)).map(|line| columns(&line.answer) + 2).max();
+        let aligned = !narrow && widest + 3 + prefix + longest.unwrap_or(0) <= usize::from(area.width);
         let mut previous = "";
         for (y, line) in (area.top()..area.bottom()).zip(&inquiry.verdict) {
             let question = if previous == line.question { "" } else { line.question };
             previous = line.question;
-            let question = if narrow { format!(" {question} ") } else { format!(" {}  ", fit(question, widest)) };
+            let question = if !aligned {
+                format!(" {question}{}", if question.is_empty() { "" } else { " " })
+            } else {
+                format!(" {}  ", fit(question, widest))
+            };
             // Narrow windows have it in the row above ("asking").
-            let so_far = if so_far && !narrow { "so far: " } else { "" };
+            let so_far = if so_far && !narrow { SO_FAR } else { "" };
             let word = match line.severity {
                 Severity::Error | Severity::Warning => format!("{} ", theme.severity_glyph(line.severity)),
                 Severity::Ok | Severity::Info => String::new(),
             };
             let room = usize::from(area.width).saturating_sub(columns(&question) + columns(so_far) + columns(&word));
-            let answer = cut(&visible(&line.answer), room);
+            let answer = cut_to_words(&visible(&line.answer), room);
             let row = [
                 Piece::new(question, Look::Dim),
                 Piece::new(so_far, Look::Running),
@@ -178,8 +191,9 @@ impl Viewer {
     fn list(&self, theme: Theme, inquiry: &Inquiry, area: Rect, buffer: &mut Buffer) {
         let pages = inquiry.order().len() + 1;
         let top = self.list_top(inquiry, area.height);
-        let titles = inquiry.order().iter().map(|entry| columns(entry.title)).max().unwrap_or(0);
-        let title_width = titles.clamp(7, usize::from(area.width / 2).saturating_sub(6).max(7));
+        let roomy = area.width >= ROOMY;
+        let titles = inquiry.order().iter().map(|entry| columns(listed(entry, roomy))).max().unwrap_or(0);
+        let title_width = titles.clamp(7, LONGEST_TITLE);
         for (y, page) in (area.top()..area.bottom()).zip(top..pages) {
             let chosen = page == self.selected;
             let mut row = vec![Piece::new(if chosen { ">" } else { " " }, Look::Strong)];
@@ -200,11 +214,15 @@ impl Viewer {
                     let headline = match inquiry.standing(entry.id) {
                         // "unseen" beside it says the same.
                         Standing::Here(State::Unknown) => "",
-                        Standing::Here(_) => inquiry.section(entry.id).map_or("", |section| section.headline.as_str()),
+                        Standing::Here(_) => inquiry
+                            .section(entry.id)
+                            .map(|section| section.headline.as_str())
+                            .filter(|headline| *headline != word)
+                            .unwrap_or(""),
                         Standing::Running | Standing::Failed | Standing::Skipped => "",
                     };
                     row.push(Piece::new(format!(" {glyph} {} ", fit(word, 6)), look));
-                    row.push(Piece::new(format!("{} ", fit(entry.title, title_width)), Look::Plain));
+                    row.push(Piece::new(format!("{} ", fit(listed(entry, roomy), title_width)), Look::Plain));
                     let room = usize::from(area.width).saturating_sub(title_width + 11);
                     row.push(Piece::new(cut(&visible(headline), room), Look::Dim));
                 }
@@ -272,6 +290,20 @@ impl Viewer {
         if below > 0 {
             buffer.set_string(right, area.bottom().saturating_sub(1), down, theme.style(Look::Strong));
         }
+    }
+}
+
+/// Lists from this width on have room for the long titles.
+const ROOMY: u16 = 40;
+
+/// No title is longer.
+const LONGEST_TITLE: usize = 12;
+
+/// A section's title as the list has room for it.
+fn listed(entry: &Expected, roomy: bool) -> &'static str {
+    match entry.id {
+        "ns" if !roomy => "NS",
+        _ => entry.title,
     }
 }
 

@@ -101,6 +101,8 @@ pub enum Action {
     Stop,
     /// Open a message file.
     OpenFile,
+    /// Take the clipboard's text as a paste.
+    PasteClipboard,
     /// Raw, laid open, signed by each signature.
     CycleSource,
     /// Move the border hop.

@@ -31,6 +31,8 @@ pub enum Effect {
     },
     /// Read a file.
     Open(String),
+    /// Read the text on the system's clipboard.
+    ReadClipboard,
     /// Write a file, never over another.
     Save {
         /// Where.

@@ -6,6 +6,9 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::job::{JobEvent, JobId};
 
+/// The longest text that is taken as a paste, in bytes: the largest mail that big providers take.
+pub const MAX_PASTE: usize = 25 * 1024 * 1024;
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -39,12 +42,27 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// The clipboard was read, or why not.
+    FromClipboard(Result<String, NoText>),
     /// A file was read, or why not.
     Opened(String, Result<Arc<[u8]>, String>),
     /// A file was written, or why not.
     Saved(String, Result<(), String>),
     /// Something of ours broke without ending the program.
     Broke(String),
+}
+
+/// Why no text came from the clipboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoText {
+    /// There is no clipboard that could be reached: no display, as over SSH.
+    NoClipboard,
+    /// It holds no text.
+    NoText,
+    /// The text is longer than is taken from there; its bytes.
+    TooLong(usize),
+    /// It did not answer, in the system's words.
+    Failed(String),
 }
 
 /// What became of a copy.

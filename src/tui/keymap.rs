@@ -182,6 +182,14 @@ pub const BINDINGS: &[Binding] = &[
         "Open the line: a domain, a URL, an address, host:port, or a message file",
     ),
     bind(
+        &[Char('p')],
+        "p",
+        EVERYWHERE,
+        || Action::PasteClipboard,
+        "paste",
+        "Take the text on the clipboard as a paste, without the terminal between",
+    ),
+    bind(
         &[Char('<'), Alt(KeyCode::Left)],
         "<",
         REPORTS,

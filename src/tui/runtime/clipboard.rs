@@ -1,60 +1,94 @@
 //! The clipboard: the system's, held by a thread of its own for the whole run (X11 and Wayland forget a text when its owner
 //! goes), or the terminal's by OSC 52, which nobody acknowledges.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use base64::Engine as _;
 use tokio::sync::mpsc::Sender;
 
-use crate::tui::event::{Delivery, Event};
+use crate::tui::event::{Delivery, Event, MAX_PASTE, NoText};
 
 /// Terminals cap an OSC 52 sequence at about 100,000 bytes of base64 (hterm's and tmux's bound; xterm's is larger).
 const LONGEST: usize = 74_994;
 /// GNU screen passes strings of at most 768 bytes through.
 const SCREEN_CHUNK: usize = 700;
 
-/// The way to the system's clipboard, once something is copied.
-#[derive(Default)]
-pub struct Clipboard {
-    thread: Option<SyncSender<Order>>,
-    gone: bool,
+/// The system's clipboard, as far as it is used here.
+pub trait System {
+    /// Puts a text on it; whether that worked.
+    fn put(&mut self, text: String) -> bool;
+    /// The text that it holds.
+    fn take(&mut self) -> Result<String, NoText>;
 }
 
-/// Something to copy.
-struct Order {
-    what: String,
-    text: String,
-    reply: Sender<Event>,
+/// Opens the system's clipboard, on the clipboard's own thread.
+pub type Open = fn() -> Option<Box<dyn System>>;
+
+/// The way to the system's clipboard, once something is copied or read.
+pub struct Clipboard {
+    /// `None` where there is none.
+    open: Option<Open>,
+    thread: Option<SyncSender<Order>>,
+}
+
+/// Something to do.
+enum Order {
+    /// Copy a text.
+    Put { what: String, text: String, reply: Sender<Event> },
+    /// Read what is there.
+    Take { reply: Sender<Event> },
+}
+
+impl Default for Clipboard {
+    fn default() -> Clipboard {
+        Clipboard::of(has_display().then_some(system as Open))
+    }
 }
 
 impl Clipboard {
-    /// The clipboard's thread, when there may be a clipboard at all.
-    pub fn reach(&mut self) -> Option<&Clipboard> {
-        if self.gone || !has_display() {
-            return None;
-        }
-        if self.thread.is_none() {
-            // A person copies one thing at a time.
-            let (sender, receiver) = sync_channel(8);
-            let spawned = std::thread::Builder::new().name("clipboard".into()).spawn(move || serve(&receiver));
-            if spawned.is_err() {
-                self.gone = true;
-                return None;
-            }
-            self.thread = Some(sender);
-        }
-        Some(self)
+    /// A clipboard that is opened like this; `None`: there is none.
+    pub fn of(open: Option<Open>) -> Clipboard {
+        Clipboard { open, thread: None }
     }
 
-    /// Copies; what became of it arrives as an event. A clipboard that cannot be had falls back to the terminal.
-    pub fn copy(&self, what: String, text: String, reply: Sender<Event>) {
-        if let Some(thread) = &self.thread
-            && let Err(error) = thread.try_send(Order { what, text, reply })
-        {
-            let (std::sync::mpsc::TrySendError::Full(order) | std::sync::mpsc::TrySendError::Disconnected(order)) =
-                error;
-            let _ = order.reply.try_send(Event::NoClipboard { what: order.what, text: order.text });
+    /// Copies; what became of it arrives as an event. What cannot be copied is returned, for the terminal.
+    pub fn copy(&mut self, what: String, text: String, reply: Sender<Event>) -> Result<(), (String, String)> {
+        match self.send(Order::Put { what, text, reply }) {
+            Err(Order::Put { what, text, .. }) => Err((what, text)),
+            Ok(()) | Err(Order::Take { .. }) => Ok(()),
         }
+    }
+
+    /// Reads; the text arrives as an event.
+    pub fn read(&mut self, reply: Sender<Event>) -> Result<(), NoText> {
+        self.send(Order::Take { reply }).map_err(|_| match self.open {
+            None => NoText::NoClipboard,
+            Some(_) => NoText::Failed("it is busy with what was copied before".into()),
+        })
+    }
+
+    /// Hands an order to the clipboard's thread, or gives it back.
+    fn send(&mut self, order: Order) -> Result<(), Order> {
+        let Some(open) = self.open else { return Err(order) };
+        let thread = match self.thread.take() {
+            Some(thread) => thread,
+            None => {
+                // A person copies one thing at a time.
+                let (sender, receiver) = sync_channel(8);
+                let spawned =
+                    std::thread::Builder::new().name("clipboard".into()).spawn(move || serve(&receiver, open));
+                if spawned.is_err() {
+                    self.open = None;
+                    return Err(order);
+                }
+                sender
+            }
+        };
+        let sent = thread.try_send(order);
+        self.thread = Some(thread);
+        sent.map_err(|error| match error {
+            TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
+        })
     }
 }
 
@@ -63,23 +97,57 @@ fn has_display() -> bool {
     !cfg!(target_os = "linux") || set("DISPLAY") || set("WAYLAND_DISPLAY")
 }
 
+fn system() -> Option<Box<dyn System>> {
+    arboard::Clipboard::new().ok().map(|clipboard| Box::new(clipboard) as Box<dyn System>)
+}
+
+impl System for arboard::Clipboard {
+    fn put(&mut self, text: String) -> bool {
+        self.set_text(text).is_ok()
+    }
+
+    fn take(&mut self) -> Result<String, NoText> {
+        self.get_text().map_err(|error| match error {
+            arboard::Error::ContentNotAvailable => NoText::NoText,
+            arboard::Error::ClipboardNotSupported => NoText::NoClipboard,
+            other => NoText::Failed(other.to_string()),
+        })
+    }
+}
+
 /// Holds the clipboard for as long as orders can come.
-fn serve(orders: &Receiver<Order>) {
-    let mut held: Option<arboard::Clipboard> = None;
+fn serve(orders: &Receiver<Order>, open: Open) {
+    let mut held: Option<Box<dyn System>> = None;
     while let Ok(order) = orders.recv() {
         if held.is_none() {
-            held = arboard::Clipboard::new().ok();
+            held = open();
         }
-        let done = held.as_mut().is_some_and(|clipboard| clipboard.set_text(order.text.clone()).is_ok());
-        let event = if done {
-            Event::Copied(order.what, Delivery::Clipboard)
-        } else {
-            held = None;
-            Event::NoClipboard { what: order.what, text: order.text }
+        let (event, reply) = match order {
+            Order::Put { what, text, reply } => {
+                let done = held.as_mut().is_some_and(|clipboard| clipboard.put(text.clone()));
+                let event = if done {
+                    Event::Copied(what, Delivery::Clipboard)
+                } else {
+                    held = None;
+                    Event::NoClipboard { what, text }
+                };
+                (event, reply)
+            }
+            Order::Take { reply } => (Event::FromClipboard(text_of(held.as_deref_mut())), reply),
         };
-        if order.reply.blocking_send(event).is_err() {
+        if reply.blocking_send(event).is_err() {
             return;
         }
+    }
+}
+
+/// The clipboard's text, within the bound of a paste.
+fn text_of(clipboard: Option<&mut (dyn System + 'static)>) -> Result<String, NoText> {
+    let text = clipboard.ok_or(NoText::NoClipboard)?.take()?;
+    match text.len() {
+        0 => Err(NoText::NoText),
+        long if long > MAX_PASTE => Err(NoText::TooLong(long)),
+        _ => Ok(text),
     }
 }
 

@@ -8,7 +8,7 @@ use crossterm::event::{Event as Terminal, EventStream, KeyCode, KeyEvent, KeyEve
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::tui::event::Event;
+use crate::tui::event::{Event, MAX_PASTE};
 
 /// So many keys at once are a burst: more of it is waited for.
 const BURST: usize = 6;
@@ -20,8 +20,6 @@ const CLOSE: Duration = Duration::from_millis(8);
 /// A burst of so many keys is a paste, and its pauses are those of the line: they may be longer.
 const LONG: usize = 40;
 const LONG_PAUSE: Duration = Duration::from_millis(150);
-/// No burst is longer than the largest paste.
-const MOST_KEYS: usize = 25 * 1024 * 1024;
 
 /// Starts reading. Keys wait in a channel of 256: a person never fills it, a paste is one event.
 pub fn start() -> mpsc::Receiver<Event> {
@@ -96,7 +94,7 @@ async fn together(stream: &mut EventStream, first: KeyEvent, patient: bool) -> (
         };
         match more {
             Some(Ok(Terminal::Key(key))) if key.kind == KeyEventKind::Release => {}
-            Some(Ok(Terminal::Key(key))) if keys.len() < MOST_KEYS => keys.push(key),
+            Some(Ok(Terminal::Key(key))) if keys.len() < MAX_PASTE => keys.push(key),
             Some(Ok(other)) => return (keys, Some(other)),
             Some(Err(_)) | None => return (keys, None),
         }

@@ -35,7 +35,7 @@ pub async fn run(options: Options) -> Result<Ended, TuiError> {
     // Before the terminal is taken: a signal that comes with the first frame must find somebody who gives it back.
     let signals = terminal::signals()?;
     let mut screen = Screen::enter()?;
-    let ended = Runtime::new(options, &screen).run(&mut screen, signals).await;
+    let ended = Runtime::new(options, screen.size()).run(&mut screen, signals).await;
     screen.leave();
     ended
 }
@@ -61,8 +61,7 @@ struct Runtime {
 type Prepared = Result<(Engine, Vec<Upstream>, Box<dyn std::any::Any + Send>), String>;
 
 impl Runtime {
-    fn new(options: Options, screen: &Screen) -> Runtime {
-        let (width, height) = screen.size();
+    fn new(options: Options, (width, height): (u16, u16)) -> Runtime {
         let mut state = State::new(options.theme, width, height);
         state.shared.selectors = options.selectors;
         state.shared.only = options.only;
@@ -211,10 +210,11 @@ impl Runtime {
 
     fn perform(&mut self, effect: Effect, screen: &mut Screen) {
         match effect {
-            Effect::Copy { what, text } => match self.clipboard.reach() {
-                Some(clipboard) => clipboard.copy(what, text, self.outcomes.0.clone()),
-                None => self.copy_by_terminal(&what, &text, screen),
-            },
+            Effect::Copy { what, text } => {
+                if let Err((what, text)) = self.clipboard.copy(what, text, self.outcomes.0.clone()) {
+                    self.copy_by_terminal(&what, &text, screen);
+                }
+            }
             Effect::CopyByTerminal { what, text } => self.copy_by_terminal(&what, &text, screen),
             Effect::Redraw => screen.clear(),
             other => self.outside(other),
@@ -264,6 +264,11 @@ impl Runtime {
                 let read = read(&path).await;
                 Event::Opened(path, read)
             }),
+            Effect::ReadClipboard => {
+                if let Err(why) = self.clipboard.read(self.outcomes.0.clone()) {
+                    update(&mut self.state, Event::FromClipboard(Err(why)));
+                }
+            }
             Effect::Save { path, text } => self.bring(async move {
                 let saved = save(&path, &text).await;
                 Event::Saved(path, saved)
@@ -315,4 +320,79 @@ async fn save(path: &str, text: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     file.write_all(text.as_bytes()).await.map_err(|error| error.to_string())?;
     file.flush().await.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clipboard::{Open, System};
+    use super::*;
+    use crate::tui::action::PaneId;
+    use crate::tui::event::{MAX_PASTE, NoText};
+
+    /// A clipboard that holds what its test wants.
+    struct Held(fn() -> Result<String, NoText>);
+
+    impl System for Held {
+        fn put(&mut self, _: String) -> bool {
+            false
+        }
+
+        fn take(&mut self) -> Result<String, NoText> {
+            (self.0)()
+        }
+    }
+
+    const MAIL: &str = "From: a@b.example\n\nHello\n";
+
+    /// The state after `p` with this clipboard.
+    async fn after_p(open: Option<Open>) -> (State, Vec<Effect>) {
+        let mut runtime = Runtime::new(Options::new(Settings::default()), (100, 30));
+        runtime.clipboard = Clipboard::of(open);
+        let p = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char('p'));
+        for effect in update(&mut runtime.state, Event::Key(p)) {
+            runtime.outside(effect);
+        }
+        let mut effects = Vec::new();
+        if open.is_some() {
+            let event = runtime.outcomes.1.recv().await.unwrap();
+            effects = update(&mut runtime.state, event);
+        }
+        (runtime.state, effects)
+    }
+
+    fn notice(state: &State) -> &str {
+        state.shared.notice.as_ref().map_or("", |notice| notice.text.as_str())
+    }
+
+    #[tokio::test]
+    async fn p_takes_the_clipboards_text_as_a_paste() {
+        let (state, effects) = after_p(Some(|| Some(Box::new(Held(|| Ok(MAIL.into())))))).await;
+        assert_eq!(state.active, PaneId::Message);
+        assert_eq!(state.shared.message.as_deref(), Some(MAIL.as_bytes()));
+        assert!(matches!(effects.as_slice(), [Effect::Start(..)]), "{effects:?}");
+        assert_eq!(notice(&state), "");
+    }
+
+    #[tokio::test]
+    async fn a_clipboard_that_gives_no_text_says_why_and_what_to_do() {
+        let (state, _) = after_p(None).await;
+        assert!(notice(&state).contains("no clipboard can be reached") && notice(&state).contains("Ctrl-Shift-V"));
+        let (state, _) = after_p(Some(|| None)).await;
+        assert!(notice(&state).contains("no clipboard can be reached"));
+        let (state, _) = after_p(Some(|| Some(Box::new(Held(|| Ok(String::new())))))).await;
+        assert!(notice(&state).contains("holds no text"));
+        let (state, _) = after_p(Some(|| Some(Box::new(Held(|| Err(NoText::Failed("it hung up".into()))))))).await;
+        assert!(notice(&state).contains("it hung up"));
+    }
+
+    #[tokio::test]
+    async fn more_than_a_paste_may_have_is_not_taken_in_part() {
+        let (state, _) = after_p(Some(|| Some(Box::new(Held(|| Ok("z".repeat(MAX_PASTE + 1))))))).await;
+        assert!(
+            notice(&state).starts_with("NOT pasted: the clipboard holds 26 MB, more than the 25 MiB"),
+            "{}",
+            notice(&state)
+        );
+        assert!(state.shared.message.is_none());
+    }
 }

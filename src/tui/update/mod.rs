@@ -14,7 +14,7 @@ use crate::job::{JobEvent, JobId};
 use crate::report::{Link, VerdictLine};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
-use crate::tui::event::{Delivery, Event};
+use crate::tui::event::{Delivery, Event, MAX_PASTE, NoText};
 use crate::tui::inquiry::{Inquiry, Stage, size};
 use crate::tui::state::{EngineStage, Overlay, Purpose, Shared, State};
 use crate::tui::view::pane_area;
@@ -53,6 +53,14 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::NoClipboard { what, text } => vec![Effect::CopyByTerminal { what, text }],
+        Event::FromClipboard(Ok(text)) => {
+            state.shared.notice = None;
+            paste(state, text)
+        }
+        Event::FromClipboard(Err(why)) => {
+            state.shared.warn(no_text(&why));
+            Vec::new()
+        }
         Event::Opened(path, Ok(bytes)) => {
             let source = path.rsplit('/').next().unwrap_or(&path).to_owned();
             load(state, bytes, source)
@@ -171,6 +179,20 @@ fn copied(shared: &mut Shared, what: &str, delivery: Delivery) {
     shared.long_copy = None;
 }
 
+/// Why the clipboard gave nothing, and what to do instead.
+fn no_text(why: &NoText) -> String {
+    match why {
+        NoText::NoClipboard => "no clipboard can be reached from here: paste with the terminal's own key (Ctrl-Shift-V, Cmd-V, Shift-Insert), or open a file (o)".into(),
+        NoText::NoText => "the clipboard holds no text: copy the message's source first".into(),
+        NoText::TooLong(bytes) => format!(
+            "NOT pasted: the clipboard holds {}, more than the {} MiB that are taken from there; save it as a file and open that (o)",
+            size(*bytes),
+            MAX_PASTE >> 20
+        ),
+        NoText::Failed(why) => format!("the clipboard did not answer: {why}; paste with the terminal's own key, or open a file (o)"),
+    }
+}
+
 fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Show(pane) => {
@@ -205,6 +227,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::OpenFile => {
             state.shared.ask(Purpose::File, "open file", "path of a message (.eml)");
             Vec::new()
+        }
+        Action::PasteClipboard => {
+            state.shared.tell("reading the clipboard ...");
+            vec![Effect::ReadClipboard]
         }
         Action::Save => {
             let what = match (&state.shared.long_copy, state.shared.inquiry(state.active).and_then(|now| now.report()))

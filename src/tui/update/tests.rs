@@ -396,6 +396,25 @@ fn a_paste_of_several_lines_is_a_message_and_asks_nobody_yet() {
 }
 
 #[test]
+fn p_asks_for_the_clipboard_in_every_pane_and_its_text_is_a_paste() {
+    for pane in ["1", "2", "3", "4"] {
+        let mut state = fresh();
+        let effects = press(&mut state, &format!("⎋{pane}p"));
+        assert!(matches!(effects.as_slice(), [Effect::ReadClipboard]), "{pane}: {effects:?}");
+        let effects = update(&mut state, Event::FromClipboard(Ok(MAIL.into())));
+        assert_eq!((state.active, started(&effects).len(), state.shared.unsaved.is_some()), (PaneId::Message, 1, true));
+    }
+    let mut state = fresh();
+    press(&mut state, "⎋p");
+    assert!(update(&mut state, Event::FromClipboard(Ok("example.org".into()))).is_empty());
+    assert_eq!(
+        state.shared.line.as_ref().map(|line| line.input.value()),
+        Some("example.org"),
+        "one line waits for Enter"
+    );
+}
+
+#[test]
 fn quitting_with_a_pasted_message_asks_once() {
     let mut state = fresh();
     update(&mut state, Event::Paste(MAIL.into()));

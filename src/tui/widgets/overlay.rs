@@ -75,7 +75,7 @@ const TOPICS: &[(&str, &[&str])] = &[
     (
         "The raw source of a message",
         &[
-            "Gmail: open it, the three dots, \"Show original\", \"Copy to clipboard\"; then paste here.",
+            "Gmail: open it, the three dots, \"Show original\", \"Copy to clipboard\"; then p here, or paste.",
             "Outlook on the web: the three dots, View, \"View message source\". Outlook for Windows: save as .eml, or File, Properties, \"Internet headers\" (headers alone).",
             "Apple Mail: View, Message, Raw Source. Thunderbird: More, View Source (Ctrl-U).",
             "An .eml file keeps every byte; a paste may lose bytes that are not UTF-8, and then says so.",

@@ -42,7 +42,7 @@ pub fn message(shared: &Shared, area: Rect, buffer: &mut Buffer) {
         vec![Piece::new("Paste a whole message, headers and body.", Look::Strong)],
         vec![],
         vec![Piece::new(
-            "Or open a file: o, or drop its path here. ? says how to get the source out of your mail program.",
+            "Or p: the clipboard's text as it is; o, or drop a path here: a file. ? says how to get the source out of your mail program.",
             Look::Plain,
         )],
         vec![Piece::new(

@@ -46,9 +46,7 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
         let begun = exchanges.next_if(|exchange| exchange.entry == at);
         answering.extend(begun.map(|exchange| (exchange, 0)));
         let note = match &entry.event {
-            TranscriptEvent::Connected { peer, .. } => {
-                Note::ok(peer.map(|peer| format!("connected to {peer}")).unwrap_or_default())
-            }
+            TranscriptEvent::Connected { .. } => Note::ok("the connection stands; the server speaks first"),
             TranscriptEvent::NotConnected(fault, why) => not_connected(*fault, why),
             TranscriptEvent::Sent { line, masked } => {
                 let mut note = match begun {

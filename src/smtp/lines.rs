@@ -1,18 +1,16 @@
 //! The section `transcript`: every dialogue line by line, each explained, with the time of each stage.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::check::{Check, Dns, Kind, Look, Memo, Outcome, Seen, Transcript, TranscriptEntry, TranscriptEvent, Wait};
-use crate::finding::{Finding, Severity};
-use crate::name::Name;
-use crate::records::reserved::reserved;
+use crate::check::{Check, Memo, Outcome, Seen, Transcript, TranscriptEntry, TranscriptEvent, Wait};
+use crate::finding::Finding;
 use crate::report::{Block, Cell, Fact, Row, Section, State, Table};
-use crate::smtp::annotate::annotate;
+use crate::smtp::annotate::{Note, annotate};
 use crate::smtp::capability;
 use crate::smtp::session::{Exchange, Session, Verb};
+use crate::smtp::source::{self, Source};
 use crate::smtp::target::{Talk, Talks, Target};
 use crate::smtp::told::{blocked_port, findings};
 use crate::untrusted::lossless;
@@ -40,18 +38,11 @@ impl Check<Target> for Lines {
         };
         let mut section = Section::new(self.id(), self.title());
         section.fact("hosts", talks.iter().map(facts).collect::<Vec<_>>());
-        let sources = sources(&talks);
-        // Every source's reverse name is asked before one is waited for.
-        let names = crate::check::all(&sources, |ip| seen.dns(&Name::reverse(*ip), Kind::Ptr))?;
-        for (ip, answer) in sources.iter().zip(&names) {
-            section.blocks.push(Block::Facts(vec![source(*ip, answer)]));
-        }
-        section.fact(
-            "sources",
-            sources.iter().zip(&names).map(|(ip, answer)| source_fact(*ip, answer)).collect::<Vec<_>>(),
-        );
+        let sources = source::ask(&talks, seen)?;
+        section.blocks.extend(sources.iter().map(|source| Block::Facts(vec![source.fact()])));
+        section.fact("sources", &sources);
         for talk in &talks {
-            section.blocks.push(Block::Table(dialogue_table(talk)));
+            section.blocks.push(Block::Table(dialogue_table(talk, &sources)));
             section.blocks.extend(changed_by_tls(talk));
             section.findings.extend(findings(talk));
         }
@@ -128,44 +119,35 @@ pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
     }
 }
 
+/// [`line_of`], with the name of our own address where it is known.
+pub fn line_from(entry: &TranscriptEntry, sources: &[Source]) -> (&'static str, String) {
+    let (who, mut text) = line_of(entry);
+    if let Some(source) = source_of(entry, sources) {
+        text = format!("{text} {}", source.short());
+    }
+    (who, text)
+}
+
+/// What an entry means, with what the server makes of our own address where that is known.
+pub fn note_from(entry: &TranscriptEntry, note: Note, sources: &[Source]) -> Note {
+    match source_of(entry, sources).map(Source::sentence) {
+        Some((text, severity)) => Note { text, severity },
+        None => note,
+    }
+}
+
+fn source_of<'a>(entry: &TranscriptEntry, sources: &'a [Source]) -> Option<&'a Source> {
+    match &entry.event {
+        TranscriptEvent::Connected { local: Some(local), .. } => {
+            sources.iter().find(|source| source.address == local.ip())
+        }
+        _ => None,
+    }
+}
+
 /// Whole milliseconds, as they stand in the first column.
 fn millis(at: Duration) -> f64 {
     (at.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
-/// Our own addresses as the servers saw them, where they can have a public reverse name; each once.
-fn sources(talks: &[Talk<'_>]) -> Vec<IpAddr> {
-    let mut sources = Vec::new();
-    for (_, transcript) in talks.iter().filter_map(|talk| talk.said) {
-        for entry in &transcript.entries {
-            if let TranscriptEvent::Connected { local: Some(local), .. } = &entry.event
-                && reserved(local.ip()).is_none()
-                && !sources.contains(&local.ip())
-            {
-                sources.push(local.ip());
-            }
-        }
-    }
-    sources
-}
-
-/// `seen as  198.51.100.7 (PTR laptop.example)`: many receivers refuse mail from an address without a name.
-fn source(ip: IpAddr, answer: &Dns<'_>) -> Fact {
-    let words = match answer.look() {
-        Look::Found(_) => {
-            let names: Vec<String> = answer.targets().map(ToString::to_string).collect();
-            Cell::from(format!("{ip} (PTR {})", names.join(", ")))
-        }
-        Look::Absent(_) => {
-            Cell::from(format!("{ip} (no PTR: many servers refuse mail from it)")).judged(Severity::Info)
-        }
-        Look::Unknown(why) => Cell::from(format!("{ip} (PTR not known: {why})")).judged(Severity::Info),
-    };
-    Fact { label: "seen as".into(), value: words }
-}
-
-fn source_fact(ip: IpAddr, answer: &Dns<'_>) -> Value {
-    json!({ "address": ip, "ptr": answer.targets().map(ToString::to_string).collect::<Vec<_>>(), "outcome": answer.outcome.word() })
 }
 
 /// What the server offers inside TLS and not before it, and the reverse.
@@ -233,7 +215,7 @@ fn stages(session: &Session<'_>) -> Value {
     Value::Object(stages)
 }
 
-fn dialogue_table(talk: &Talk<'_>) -> Table {
+fn dialogue_table(talk: &Talk<'_>, sources: &[Source]) -> Table {
     let title = match (&talk.dialogue, talk.preference) {
         (Some(dialogue), Some(preference)) => format!("{preference} {} {}", talk.host, dialogue.address),
         (Some(_), None) => talk.host.clone(),
@@ -247,7 +229,7 @@ fn dialogue_table(talk: &Talk<'_>) -> Table {
         .iter()
         .zip(notes)
         .map(|(entry, note)| {
-            let (who, text) = line_of(entry);
+            let ((who, text), note) = (line_from(entry, sources), note_from(entry, note, sources));
             let at = format!("{:.0}", entry.at.as_secs_f64() * 1000.0);
             let cells = vec![
                 Cell::from(at).dimmed(),

@@ -14,6 +14,7 @@ pub mod mask;
 pub mod probe;
 pub mod reply;
 pub mod session;
+pub mod source;
 pub mod target;
 pub mod tls;
 mod told;

@@ -20,4 +20,5 @@ mod policy_properties;
 mod properties_spf;
 mod published;
 mod smtp_hostile;
+mod smtp_source;
 mod tui;

@@ -312,6 +312,8 @@ pub fn smtp_under_way() -> Vec<JobEvent> {
 pub fn smtp_finished() -> Vec<JobEvent> {
     let mut lines = Section::new("transcript", "Dialogue");
     lines.headline = "220 to 221".into();
+    let own = serde_json::json!([{ "address": "198.51.100.7", "ptr": ["laptop.lan"], "outcome": "confirmed" }]);
+    lines.fact("sources", own);
     let mut tls = Section::new("tls", "TLS");
     tls.headline = "expired".into();
     tls.findings.push(Finding::error("smtp.tls.expired", "The certificate expired on 2026-10-25."));
@@ -346,8 +348,15 @@ pub fn smtp_finished() -> Vec<JobEvent> {
 fn transcript(finished: bool) -> Transcript {
     let sent = |line: &str| TranscriptEvent::Sent { line: line.as_bytes().to_vec(), masked: false };
     let got = |line: &str| TranscriptEvent::Received { line: line.as_bytes().to_vec(), ending: LineEnding::CrLf };
+    let address = |text: &str| text.parse().expect("an address");
     let events = [
-        (0, TranscriptEvent::Connected { local: None, peer: Some("192.0.2.25:25".parse().expect("an address")) }),
+        (
+            0,
+            TranscriptEvent::Connected {
+                local: Some(address("198.51.100.7:40000")),
+                peer: Some(address("192.0.2.25:25")),
+            },
+        ),
         (1, got("220 mail.example.test ESMTP \u{1b}[31mPostfix")),
         (1, sent("EHLO laptop.example")),
         (2, got("250-STARTTLS")),

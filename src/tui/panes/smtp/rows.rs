@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::check::{Transcript, TranscriptEvent};
 use crate::report::LookupId;
 use crate::smtp::annotate::{Note, annotate};
-use crate::smtp::lines::line_of;
+use crate::smtp::lines::{line_from, note_from};
+use crate::smtp::source::Source;
 use crate::tui::document::Piece;
 use crate::tui::document::wrap::{columns, cut, fit, wrap};
 use crate::tui::inquiry::Inquiry;
@@ -43,6 +44,8 @@ impl Place {
 pub(super) struct Rows {
     pub(super) places: Vec<Place>,
     notes: HashMap<LookupId, (usize, Vec<Note>)>,
+    /// Our own addresses, once their names were looked for.
+    sources: Vec<Source>,
     job: Option<u64>,
 }
 
@@ -52,11 +55,18 @@ impl Rows {
         if self.job != Some(inquiry.id.0) {
             *self = Rows { job: Some(inquiry.id.0), ..Rows::default() };
         }
+        let sources = inquiry.section("transcript").map(Source::all_of).unwrap_or_default();
+        if self.sources != sources {
+            self.sources = sources;
+            self.notes.clear();
+        }
         let mut grown = false;
         for (id, transcript) in &inquiry.dialogues {
             let known = self.notes.get(id).map(|(count, _)| *count);
             if known != Some(transcript.entries.len()) {
-                self.notes.insert(*id, (transcript.entries.len(), annotate(transcript, host(inquiry, *id))));
+                let notes = transcript.entries.iter().zip(annotate(transcript, host(inquiry, *id)));
+                let notes = notes.map(|(entry, note)| note_from(entry, note, &self.sources)).collect();
+                self.notes.insert(*id, (transcript.entries.len(), notes));
                 grown = true;
             }
         }
@@ -81,7 +91,7 @@ impl Rows {
         };
         let Some(transcript) = inquiry.dialogues.get(&id) else { return Vec::new() };
         let Some(entry) = transcript.entries.get(at) else { return Vec::new() };
-        let (who, text) = line_of(entry);
+        let (who, text) = line_from(entry, &self.sources);
         let text = visible(&text).into_owned();
         let slow = gap(transcript, at) >= Duration::from_secs(1);
         let mut row = vec![
@@ -115,7 +125,7 @@ impl Rows {
         };
         let Some(transcript) = inquiry.dialogues.get(&id) else { return Vec::new() };
         let Some(entry) = transcript.entries.get(at) else { return Vec::new() };
-        let (_, text) = line_of(entry);
+        let (_, text) = line_from(entry, &self.sources);
         let since = gap(transcript, at).as_secs_f64() * 1000.0;
         let channel = if entry.tls { "inside TLS" } else { "in the clear" };
         let when =

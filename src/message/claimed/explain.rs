@@ -9,6 +9,8 @@ use crate::message::claimed::{Claim, Kind, who};
 pub(super) enum Disagreement {
     /// A pass that nobody who counts has claimed.
     Forged,
+    /// A pass that either the border wrote or the sender.
+    Unsure,
     /// Somebody who counts saw a pass, and the key is no longer there.
     KeyGone,
     /// Somebody who counts saw a pass, and the message is another now.
@@ -32,6 +34,7 @@ pub(super) fn explain(claim: &Claim<'_>) -> Disagreement {
         (true, false) if matches!(claim.field.kind, Kind::Arc(_)) => Disagreement::Earlier,
         // Lists leave their own results in; a forger can write such a hop too, so it counts for nothing either way.
         (true, false) if claim.field.earlier && !claim.field.trusted => Disagreement::Earlier,
+        (true, false) if claim.field.unsure => Disagreement::Unsure,
         (true, false) if !claim.field.trusted => Disagreement::Forged,
         (true, false) if claim.said.method == "dkim" && ours == "permerror" && reason.contains("key") => {
             Disagreement::KeyGone
@@ -47,7 +50,10 @@ impl Disagreement {
     pub(super) fn severity(self) -> Severity {
         match self {
             Disagreement::Forged => Severity::Error,
-            Disagreement::KeyGone | Disagreement::ChangedSince | Disagreement::RecordsChanged => Severity::Warning,
+            Disagreement::Unsure
+            | Disagreement::KeyGone
+            | Disagreement::ChangedSince
+            | Disagreement::RecordsChanged => Severity::Warning,
             Disagreement::Earlier | Disagreement::Better | Disagreement::OtherWord => Severity::Info,
         }
     }
@@ -56,6 +62,7 @@ impl Disagreement {
     pub(super) fn word(self) -> &'static str {
         match self {
             Disagreement::Forged => "forged",
+            Disagreement::Unsure => "unsure",
             Disagreement::KeyGone => "key-gone",
             Disagreement::ChangedSince => "changed-since",
             Disagreement::RecordsChanged => "records-changed",
@@ -77,6 +84,11 @@ impl Disagreement {
                 "claimed.forged",
                 format!("It does not count: {}. A sender who writes such a field wants somebody to believe it.", claim.field.why),
                 "Believe what was recomputed. A border server should remove such fields (RFC 8601 §5).",
+            ),
+            Disagreement::Unsure => (
+                "claimed.unsure",
+                format!("Nobody can say whether it counts: {}. So either the message, or a record, changed since, or the field is forged.", claim.field.why),
+                "Ask whoever runs the border whether it removes such fields from outside (RFC 8601 §5). Mind that Outlook and Exchange rewrite stored bodies, which breaks signatures that held on arrival.",
             ),
             Disagreement::KeyGone => (
                 "claimed.key-gone",

@@ -1,12 +1,15 @@
 //! What others claim to have found, beside what we find: every Authentication-Results, its ARC form, Received-SPF
 //! (RFC 8601, RFC 8617 §4.1.1, RFC 7208 §9.1), and which of them could have been written by the sender.
 //!
-//! Trust comes from the border alone: a field counts when it stands above the border's Received and names a server of
-//! the border's house. Never "any of them", and never a field that names nobody (RFC 8601 §5, §7.1).
+//! Trust comes from the border alone (see [`trust`]). Never "any of them", and never a field that names nobody (RFC 8601
+//! §5, §7.1).
 
 mod explain;
 mod results;
+mod trust;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use crate::check::{Check, Memo, Seen, Wait};
@@ -17,7 +20,6 @@ use crate::message::claimed::explain::explain;
 use crate::message::claimed::results::{MethodResult, Results};
 use crate::message::dkim::Judged;
 use crate::message::dmarc;
-use crate::message::envelope::same_organisation;
 use crate::message::spf::{Both, evaluate_both};
 use crate::name::Name;
 use crate::records::ptr::{Reverse, ReverseOutcome, fcrdns};
@@ -62,6 +64,8 @@ struct Field {
     read: Results,
     /// Whether it counts.
     trusted: bool,
+    /// Whether the border itself may have written it, and the sender too.
+    unsure: bool,
     /// Whether it names a handler below the border by whose hands the message says it went.
     earlier: bool,
     /// Why, or why not.
@@ -148,76 +152,22 @@ fn fields(message: &Message) -> Vec<Field> {
             Kind::Results | Kind::Renamed => Results::parse(&text),
         };
         let span = field.field.value;
-        found.push(Field { kind, place: field.index, span, read, trusted: false, earlier: false, why: String::new() });
+        found.push(Field {
+            kind,
+            place: field.index,
+            span,
+            read,
+            trusted: false,
+            unsure: false,
+            earlier: false,
+            why: String::new(),
+        });
         if found.len() >= MAX_FIELDS {
             break;
         }
     }
-    trust(message, &mut found);
+    trust::judge(message, &mut found);
     found
-}
-
-/// Says of each field whether it counts: above the border, and by a server of the border's house; of those the topmost
-/// run of one name.
-fn trust(message: &Message, fields: &mut [Field]) {
-    let Some(border) = message.border() else {
-        for field in fields {
-            field.why = "no Received field says who took the message, so nobody here is known".into();
-        }
-        return;
-    };
-    let house: Vec<&str> = message
-        .hops()
-        .iter()
-        .take(border.hop)
-        .filter_map(|(_, hop)| hop.by.as_deref())
-        .filter(|by| by.contains('.'))
-        .collect();
-    let before: Vec<&str> = message.hops().iter().skip(border.hop).filter_map(|(_, hop)| hop.by.as_deref()).collect();
-    let mut run: Option<String> = None;
-    let mut ended = false;
-    for field in fields {
-        let id = field.read.authserv_id.as_deref();
-        let is_author = |id: &str| message.author().domains().iter().any(|author| is_one_house(id, author.as_str()));
-        field.earlier = id.is_some_and(|id| before.iter().any(|by| is_one_house(id, by)) && !is_author(id));
-        let at_home = id.is_some_and(|id| house.iter().any(|by| is_one_house(id, by)));
-        let above = field.place < border.field;
-        let is_own_kind = matches!(field.kind, Kind::Results | Kind::ReceivedSpf);
-        (field.trusted, field.why) = match (id, above, at_home) {
-            (_, true, _) if !is_own_kind => match field.kind {
-                Kind::Arc(instance) => {
-                    (false, format!("sealed by ARC instance {instance}; it counts if you trust that sealer"))
-                }
-                Kind::Renamed | Kind::Results | Kind::ReceivedSpf => (false, "a copy under another name".into()),
-            },
-            (None, true, _) => (false, "it names no server, so nobody can be trusted for it".into()),
-            (Some(id), true, true) => {
-                let is_run = field.kind != Kind::Results || run.as_deref().is_none_or(|run| run == id);
-                if is_run && !ended {
-                    if field.kind == Kind::Results {
-                        run = Some(id.to_owned());
-                    }
-                    (true, format!("it stands above the border, and {id} is of its house"))
-                } else {
-                    ended = true;
-                    (false, "another server's results stand above it".into())
-                }
-            }
-            (Some(id), true, false) => (false, format!("it stands above the border, but {id} is not of its house")),
-            (Some(id), false, true) => (
-                false,
-                format!(
-                    "it stands below the border, where the sender writes, and names {id}, which is of the border's house"
-                ),
-            ),
-            (_, false, _) => (false, "it stands below the border, where the sender writes".into()),
-        };
-    }
-}
-
-/// `mx.google.com` and `google.com` are one house.
-fn is_one_house(id: &str, by: &str) -> bool {
-    same_organisation(id.rsplit('@').next().unwrap_or(id), by)
 }
 
 /// Our own results of everything that can be claimed.
@@ -245,7 +195,7 @@ impl Recomputed<'_> {
         let ours = match said.method.as_str() {
             "dkim" => self.signature(said, domain.as_deref()),
             "spf" => self.sender(said, domain.as_deref()),
-            "dmarc" => Some(Ours { word: self.dmarc.result.word().into(), reason: self.dmarc.reason.clone() }),
+            "dmarc" => Some(self.policy(domain.as_deref())),
             "arc" => Some(Ours { word: self.arc.result.word().into(), reason: self.arc.reason.clone() }),
             "iprev" => self.reverse.as_ref().map(|found| Ours {
                 word: match &found.outcome {
@@ -262,6 +212,18 @@ impl Recomputed<'_> {
         Claim { field, said, domain, ours, agrees }
     }
 
+    /// DMARC, which is about From alone: of another domain the message says nothing.
+    fn policy(&self, domain: Option<&str>) -> Ours {
+        let author = self.dmarc.discovery.as_ref().map(|found| &found.author);
+        let about = domain.and_then(|domain| Name::from_unicode(domain).ok());
+        match (author, about) {
+            (Some(author), Some(about)) if *author != about => {
+                Ours { word: "none".into(), reason: format!("From is at {author}, not there") }
+            }
+            _ => Ours { word: self.dmarc.result.word().into(), reason: self.dmarc.reason.clone() },
+        }
+    }
+
     /// The signature that a result speaks of: by `header.b`, else by domain and selector.
     fn signature(&self, said: &MethodResult, domain: Option<&str>) -> Option<Ours> {
         let ours = |one: &Judged<'_>| Ours { word: one.verdict.word().into(), reason: one.reason.clone() };
@@ -276,7 +238,13 @@ impl Recomputed<'_> {
             wanted.as_ref().is_none_or(|wanted| signed.is_some_and(|signed| wanted.is_at_or_below(signed)))
                 && selector.is_none_or(|selector| selector.eq_ignore_ascii_case(&one.signature.selector))
         };
-        let found: Vec<&Judged<'_>> = all().filter(fits).collect();
+        let mut found: Vec<&Judged<'_>> = all().filter(fits).collect();
+        // The beginning of b= tells several signatures of one domain apart (RFC 6008).
+        if let Some(start) = said.property("header.b").filter(|start| start.len() >= 4) {
+            let begins = |one: &&Judged<'_>| BASE64_STANDARD.encode(&one.signature.value).starts_with(start);
+            let exactly: Vec<&Judged<'_>> = all().filter(begins).collect();
+            found = if exactly.is_empty() { found } else { exactly };
+        }
         match found.as_slice() {
             [] if wanted.is_none() => None,
             [] => Some(Ours { word: "none".into(), reason: "there is no such signature".into() }),

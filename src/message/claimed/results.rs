@@ -77,12 +77,19 @@ impl Results {
         let Some(Token::Word(result)) = words.next() else { return Results { unread: 1, ..Results::default() } };
         let mut one = MethodResult { method: "spf".into(), result: result.to_lowercase(), ..MethodResult::default() };
         properties(words.as_slice(), &mut one);
-        for (key, name) in [("envelope-from", "smtp.mailfrom"), ("helo", "smtp.helo"), ("client-ip", "smtp.remote-ip")]
-        {
-            if let Some(value) = one.property(key).map(str::to_owned) {
-                one.properties.push((name.to_owned(), value));
-            }
-        }
+        // The result is about MAIL FROM unless it says otherwise (RFC 7208 §9.1); HELO stands beside it then.
+        let is_helo = one.property("identity").is_some_and(|identity| identity.eq_ignore_ascii_case("helo"));
+        let commented = one.comments.first().and_then(|text| text.split_once("domain of ")).map(|(_, rest)| rest);
+        let domain =
+            commented.map(|rest| rest.trim_start_matches("transitioning ")).and_then(|rest| rest.split(' ').next());
+        let about = if is_helo {
+            ("smtp.helo", one.property("helo"))
+        } else {
+            ("smtp.mailfrom", one.property("envelope-from").or(domain))
+        };
+        let told = [about, ("smtp.remote-ip", one.property("client-ip"))];
+        let told = told.map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned())));
+        one.properties.extend(told.into_iter().flatten());
         let commented = one.comments.first().and_then(|text| text.split_once(':')).map(|(server, _)| server.trim());
         let server = one.property("receiver").or(commented.filter(|server| !server.contains(' '))).map(str::to_owned);
         Results { authserv_id: server.filter(|text| is_host(text)), results: vec![one], unread: 0 }
@@ -310,6 +317,20 @@ mod tests {
         let read = Results::parse_received_spf("softfail (x) receiver=mx.b.example; client-ip=192.0.2.1");
         assert_eq!(read.authserv_id.as_deref(), Some("mx.b.example"));
         assert_eq!(Results::parse_received_spf("(only a comment)").unread, 1);
+    }
+
+    #[test]
+    fn received_spf_is_about_mail_from_unless_it_says_helo() {
+        let about = |text: &str| {
+            let one = Results::parse_received_spf(text).results.remove(0);
+            ["smtp.mailfrom", "smtp.helo"].map(|name| one.property(name).map(str::to_owned))
+        };
+        let microsoft = "Pass (protection.outlook.com: domain of a.example designates 192.0.2.1 as permitted sender) receiver=protection.outlook.com; client-ip=192.0.2.1; helo=o.a.example; pr=C";
+        assert_eq!(about(microsoft), [Some("a.example".into()), None]);
+        let google = "softfail (google.com: domain of transitioning x@a.example does not designate 192.0.2.1 as permitted sender) client-ip=192.0.2.1;";
+        assert_eq!(about(google), [Some("x@a.example".into()), None]);
+        let helo = "None (mailfrom) identity=helo; client-ip=192.0.2.1; helo=o.a.example; envelope-from=x@a.example; receiver=r.example";
+        assert_eq!(about(helo), [None, Some("o.a.example".into())]);
     }
 
     proptest::proptest! {

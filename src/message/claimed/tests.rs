@@ -77,6 +77,47 @@ fn a_pass_below_the_border_that_is_none_is_called_forged() {
     assert!(text.contains("which is of the border's house"), "{text}");
 }
 
+const GMAIL: &str = "Delivered-To: kim@gmail.example\r\n\
+    Received: by 2002:a05:6a00:1 with SMTP id a1; Tue, 24 Nov 2026 01:58:13 -0800 (PST)\r\n\
+    X-Received: by 2002:a05:1 with SMTP id b; Tue, 24 Nov 2026 01:58:13 -0800 (PST)\r\n\
+    Received: from out.b.example (out.b.example. [192.0.2.1])\r\n        by mx.google.com with ESMTPS id d5\r\n        for <kim@gmail.example>;\r\n        Tue, 24 Nov 2026 01:58:12 -0800 (PST)\r\n\
+    Received-SPF: pass (google.com: domain of x@b.example designates 192.0.2.1 as permitted sender) client-ip=192.0.2.1;\r\n\
+    Authentication-Results: mx.google.com;\r\n       spf=pass (google.com: domain of x@b.example designates 192.0.2.1 as permitted sender) smtp.mailfrom=x@b.example;\r\n       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=b.example\r\n";
+
+#[test]
+fn google_writes_its_results_below_its_received_and_they_count() {
+    let settled = settled(GMAIL);
+    assert_eq!(
+        results(&settled),
+        [
+            one("spf=pass", true, Some("pass"), Some(true)),
+            one("spf=pass", true, Some("pass"), Some(true)),
+            one("dmarc=pass", true, Some("pass"), Some(true)),
+        ]
+    );
+    assert_eq!(ids(&settled), Vec::<&str>::new());
+}
+
+#[test]
+fn a_second_result_in_googles_name_is_the_senders_and_forged() {
+    let forged = "Authentication-Results: mx.google.com; dkim=pass header.d=b.example\r\n";
+    let settled = settled(&format!("{GMAIL}{forged}{SIGNATURE}"));
+    assert_eq!(results(&settled)[3], one("dkim=pass", false, Some("fail"), Some(false)));
+    assert_eq!(ids(&settled), ["claimed.forged"]);
+}
+
+#[test]
+fn results_right_below_the_borders_received_are_neither_trusted_nor_called_forged() {
+    let claims = "Authentication-Results: mx.corp.example;\r\n\tdkim=pass (2048-bit key) header.d=b.example\r\n";
+    let settled = settled(&format!("{BORDER}{claims}{SIGNATURE}"));
+    assert_eq!(results(&settled), [one("dkim=pass", false, Some("fail"), Some(false))]);
+    assert_eq!(ids(&settled), ["claimed.unsure", "claimed.none-counts"]);
+    assert_eq!(settled.section.facts["results"][0]["disagreement"], "unsure");
+    // Where the border wrote above its Received, what stands below in its name is not its own.
+    let above = "Authentication-Results: mx.corp.example; spf=pass smtp.mailfrom=b.example\r\n";
+    assert_eq!(ids(&self::settled(&format!("{above}{BORDER}{claims}{SIGNATURE}"))), ["claimed.forged"]);
+}
+
 #[test]
 fn what_a_list_below_the_border_saw_is_an_earlier_word_and_no_forgery() {
     let list =
@@ -116,6 +157,47 @@ fn microsofts_words_are_read_and_compared() {
     assert_eq!(found[1], one("dkim=timeout", false, Some("fail"), None));
     assert_eq!(found[2], one("dmarc=bestguesspass", false, Some("pass"), Some(false)));
     assert_eq!(found[3], one("compauth=pass", false, None, None));
+}
+
+#[test]
+fn outlooks_stored_body_breaks_the_signature_and_its_own_word_is_no_forgery() {
+    let inner = "Received: from AM0PR01.eurprd01.prod.outlook.com (2603:10a6:208::1)\r\n by DB8PR01.eurprd01.prod.outlook.com with HTTPS; Tue, 24 Nov 2026 09:58:13 +0000\r\n";
+    let said = "Authentication-Results: spf=pass (sender IP is 192.0.2.1)\r\n smtp.mailfrom=b.example; dkim=pass (signature was verified)\r\n header.d=b.example;dmarc=pass action=none header.from=b.example;compauth=pass\r\n reason=100\r\n";
+    let edge = "Received-SPF: Pass (protection.outlook.com: domain of b.example designates\r\n 192.0.2.1 as permitted sender) receiver=protection.outlook.com;\r\n client-ip=192.0.2.1; helo=out.b.example; pr=C\r\n\
+        Received: from out.b.example (192.0.2.1) by\r\n DB5EUR01FT035.mail.protection.outlook.com (10.152.4.1) with Microsoft SMTP\r\n Server (version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384) id\r\n 15.20.8158.23 via Frontend Transport; Tue, 24 Nov 2026 09:58:12 +0000\r\n";
+    let settled = settled(&format!("{inner}{said}{edge}{SIGNATURE}"));
+    assert_eq!(
+        results(&settled),
+        [
+            one("spf=pass", false, Some("pass"), Some(true)),
+            one("dkim=pass", false, Some("fail"), Some(false)),
+            one("dmarc=pass", false, Some("pass"), Some(true)),
+            one("compauth=pass", false, None, None),
+            one("spf=pass", true, Some("pass"), Some(true)),
+        ]
+    );
+    assert_eq!(ids(&settled), ["claimed.unsure", "claimed.no-server-named"]);
+    let text = &settled.section.findings[0].text;
+    assert!(text.contains("above the border, where no sender writes, but names no server, as Microsoft's"), "{text}");
+    assert!(settled.section.findings[0].fix.as_ref().unwrap().contains("Outlook and Exchange rewrite stored bodies"));
+}
+
+#[test]
+fn a_result_finds_its_signature_by_the_beginning_of_b() {
+    let other = SIGNATURE.replace("b=Yg==", "b=enp6eg==").replace("s=k1", "s=k2").replace("bh=YQ==", "bh=");
+    let claims = "Authentication-Results: mx.corp.example; dkim=permerror header.i=@b.example header.b=enp6; dkim=fail header.i=@b.example header.b=Yg==\r\n";
+    let settled = settled(&format!("{claims}{BORDER}{SIGNATURE}{other}"));
+    let ours: Vec<_> = results(&settled).into_iter().map(|one| one.2.unwrap()).collect();
+    assert_ne!(ours[0], "fail", "the second signature has no body hash");
+    assert_eq!(ours[1], "fail");
+}
+
+#[test]
+fn dmarc_of_a_domain_that_is_not_in_from_is_no_agreement() {
+    let settled =
+        settled(&format!("{BORDER}Authentication-Results: mx.bank.example; dmarc=pass header.from=bank.example\r\n"));
+    assert_eq!(results(&settled), [one("dmarc=pass", false, Some("none"), Some(false))]);
+    assert!(settled.section.findings[0].text.contains("From is at b.example, not there"), "{settled:?}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Read<'_> {
         };
         let reason = self.word("dmarc", "reason").unwrap_or_default();
         match result {
-            "pass" => self.proven(&author, reason),
+            "pass" => self.proven(&author),
             "fail" => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
             "temperror" => (format!("NOT KNOWN: {reason}."), Severity::Warning),
             _ if self.signatures().iter().any(|one| one["result"] == "pass" && one["aligned"] == true) => (
@@ -104,7 +104,7 @@ impl Read<'_> {
         }
     }
 
-    fn proven(&self, author: &str, reason: &str) -> (String, Severity) {
+    fn proven(&self, author: &str) -> (String, Severity) {
         let alike = self
             .sections
             .iter()
@@ -122,7 +122,22 @@ impl Read<'_> {
             let text = format!("IN PART: {author} signed the beginning of it; what follows can be anybody's.");
             return (text, Severity::Error);
         }
-        (format!("yes: {reason}. That does not make {author} honest."), Severity::Ok)
+        (format!("yes: {author} {}. That does not make it honest.", self.by_what(by_spf)), Severity::Ok)
+    }
+
+    /// What proves the author, in a few words.
+    fn by_what(&self, by_spf: bool) -> String {
+        let signed: Vec<String> = (1..)
+            .zip(self.signatures())
+            .filter(|(_, one)| one["result"] == "pass" && one["aligned"] == true)
+            .map(|(number, _)| format!("#{number}"))
+            .collect();
+        let sent = "lets the server that sent it send (SPF)";
+        match (signed.as_slice(), by_spf) {
+            ([], _) => sent.to_owned(),
+            (signed, false) => format!("signed it (DKIM {})", signed.join(", ")),
+            (signed, true) => format!("signed it (DKIM {}), and {sent}", signed.join(", ")),
+        }
     }
 
     /// What does the owner ask a receiver to do?
@@ -233,9 +248,9 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
     }
     if let Some(word) = read.word("spf", "result") {
         let is_helo = read.word("spf", "identity") == Some("helo");
-        let aligned = match (read.fact("dmarc", "spf_aligned").and_then(Value::as_bool), is_helo) {
-            (_, true) => "not used",
-            (Some(true), _) => "yes",
+        let aligned = match (read.fact("dmarc", "spf_domain_aligned").and_then(Value::as_bool), word) {
+            (Some(true), "pass") => "yes",
+            (Some(true), _) => "would be",
             (Some(false), _) => "no",
             (None, _) => "-",
         };
@@ -326,6 +341,7 @@ impl Read<'_> {
         // The news first: a narrow column cuts the end off.
         let (news, severity) = match (found["agrees"].as_bool(), found["disagreement"].as_str()) {
             (Some(false), Some("forged")) => ("(forged?)  ", Severity::Error),
+            (Some(false), Some("unsure")) => ("(forged?)  ", Severity::Warning),
             (Some(false), Some("earlier")) => ("(earlier)  ", Severity::Info),
             (Some(false), _) => ("DISAGREES  ", Severity::Error),
             (Some(true) | None, _) => ("", Severity::Ok),
@@ -374,7 +390,7 @@ mod tests {
     #[test]
     fn a_proven_message_is_a_yes_and_a_forged_one_a_no_with_its_policy() {
         let yes = answers(&format!("{KEY}{POLICY}"), RFC8463);
-        assert!(yes[0].starts_with("yes: DKIM signature #1 of football.example.com"), "{yes:?}");
+        assert!(yes[0].starts_with("yes: football.example.com signed it (DKIM #1). That does not"), "{yes:?}");
         assert!(yes[1].starts_with("nothing"), "{yes:?}");
         let no = answers(&format!("{KEY}{POLICY}"), &RFC8463.replace("hungry", "thirsty"));
         assert_eq!(no[0], "NO. Nothing that passes belongs to football.example.com.");
@@ -417,6 +433,26 @@ mod tests {
         assert_eq!(rows[2], ["DKIM #2 s=test", "football.example.com", "permerror: no key", "-", "would be"]);
         assert!(rows.iter().all(|row| row.len() == table.columns.len()));
         assert_eq!(table.rows[1].section, Some("dkim"));
+    }
+
+    #[test]
+    fn what_fails_would_be_aligned_and_is_not() {
+        let raw = format!(
+            "Return-Path: <x@football.example.com>\r\nReceived: from out (out [192.0.2.1]) by mx.corp.example with ESMTP; Tue, 24 Nov 2026 09:58:12 +0000\r\n{}",
+            RFC8463.replace("hungry", "thirsty")
+        );
+        let (message, sections) = judged(&format!("{KEY}{POLICY}football.example.com TXT \"v=spf1 -all\"\n"), &raw);
+        let aligned = |table: &Table| -> Vec<(String, String)> {
+            let row = |row: &Row| Some((row.cells.first()?.text.clone(), row.cells.last()?.text.clone()));
+            table.rows.iter().filter_map(row).collect()
+        };
+        let told = aligned(&message.summary(&sections).unwrap());
+        let of = |who: &str| &told.iter().find(|(row, _)| row.starts_with(who)).unwrap().1;
+        assert_eq!((of("DKIM #1"), of("SPF MAIL FROM")), (&"would be".into(), &"would be".into()));
+        let section = sections.iter().find(|section| section.id == "dkim").unwrap();
+        let Some(crate::report::Block::Table(table)) = section.blocks.first() else { panic!() };
+        assert_eq!(aligned(table), [("1".into(), "would be".into()), ("2".into(), "would be".into())]);
+        assert_eq!(section.facts["signatures"][0]["aligned"], true, "scripts get the domain's alignment");
     }
 
     #[test]

@@ -160,8 +160,10 @@ impl Inquiry {
             }
         }
         self.arrived.clear();
+        // What a message says of itself is the same whoever is asked; records that differ are a domain's.
         if let Some((before, asked)) = self.before.take()
             && asked != self.asked
+            && matches!(self.task, Task::Domain { .. })
         {
             self.compared = Some(compare((&before, &asked), (&report, &self.asked)));
         }

@@ -6,8 +6,8 @@
 
     phish.eml         "ACME Bank" by a bulk sender; a replayed signature of the bank over another body; forged results
     list.eml          a list added a footer: the author's signatures are broken, the list's ARC seal says that they held
-    clean.eml         everything done right: two signatures, SPF, DMARC
-    lookalike.eml     acrne-bank: authenticated, and not the bank
+    clean.eml         everything done right: two signatures, SPF, DMARC; the border says so too
+    lookalike.eml     acrne-bank: authenticated, and not the bank; below the border's true results stand forged ones
     headers-only.txt  the headers of clean.eml, pasted without the body, line ends lost
 """
 import base64
@@ -115,8 +115,10 @@ Received: from lists.example (lists.example [198.51.100.77])
 """) + sealed + listed
 
 
-def direct(address, name, host, ip, subject, text, selectors):
+def direct(address, name, host, ip, subject, text, selectors, forged=""):
+    """Straight from a domain's own server, with the border's true results; what is forged stands below the border."""
     domain = address.split("@")[1]
+    signed = "".join(f"\tdkim=pass header.d={domain} header.s={selector};\n" for selector in selectors)
     message = crlf(f"""From: {name} <{address}>
 To: Kim Customer <kim@corp.example>
 Subject: {subject}
@@ -129,10 +131,13 @@ Content-Type: text/plain; charset=utf-8
 """)
     signatures = b"".join(sign(message, selector, domain, ALL) for selector in selectors)
     return crlf(f"""Return-Path: <{address}>
+Authentication-Results: mx.corp.example;
+{signed}\tspf=pass smtp.mailfrom={address};
+\tdmarc=pass (p=reject dis=none) header.from={domain}
 Received: from {host} ({host} [{ip}])
 \tby mx.corp.example (Postfix) with ESMTPS id 4Tz
 \tfor <kim@corp.example>; Tue, 24 Nov 2026 09:58:12 +0000
-""") + signatures + message
+{forged}""") + signatures + message
 
 
 def main():
@@ -143,7 +148,11 @@ def main():
         "list.eml": mailing_list(),
         "clean.eml": clean,
         "lookalike.eml": direct("service@acrne-bank.example", '"ACME Bank"', "mx.acrne-bank.example", "203.0.113.66",
-                                "Your account is limited", "Dear customer,\n\nconfirm here: https://acrne-bank.example/confirm", ["mail"]),
+                                "Your account is limited", "Dear customer,\n\nconfirm here: https://acrne-bank.example/confirm", ["mail"],
+                                """Authentication-Results: mx.acme-bank.example;
+\tdkim=pass (2048-bit key) header.d=acme-bank.example header.s=rsa2026;
+\tdmarc=pass (p=reject) header.from=acme-bank.example
+"""),
         "headers-only.txt": clean.split(b"\r\n\r\n")[0].replace(b"\r\n", b"\n") + b"\n",
     }
     for name, message in files.items():

@@ -142,7 +142,7 @@ fn table(judged: &[Judged<'_>], aligned: &[Option<bool>]) -> Table {
                 Cell::from(result(one)).judged(severity(one.verdict)),
                 Cell::from(one.header.word()).judged(word_severity(one.header.word())),
                 Cell::from(one.body.word()).judged(word_severity(one.body.word())),
-                Cell::from(yes(*aligned)),
+                Cell::from(yes(*aligned, one.verdict)),
             ],
             section: None,
         }
@@ -167,11 +167,13 @@ fn result(one: &Judged<'_>) -> String {
     }
 }
 
-fn yes(aligned: Option<bool>) -> &'static str {
-    match aligned {
-        Some(true) => "yes",
-        Some(false) => "no",
-        None => "-",
+/// What fails proves no alignment: it says what a pass would be worth.
+fn yes(aligned: Option<bool>, verdict: Verdict) -> &'static str {
+    match (aligned, verdict) {
+        (Some(true), Verdict::Pass) => "yes",
+        (Some(true), _) => "would be",
+        (Some(false), _) => "no",
+        (None, _) => "-",
     }
 }
 

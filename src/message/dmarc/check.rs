@@ -78,6 +78,8 @@ fn facts(message: &Message, outcome: &Outcome<'_>, section: &mut Section) {
     section.fact("testing", found.is_some_and(|found| found.testing));
     section.fact("disposition", outcome.disposition().as_str());
     section.fact("spf_aligned", outcome.spf_aligned());
+    // Whether SPF's domain is the author's, passed or not.
+    section.fact("spf_domain_aligned", outcome.spf.as_ref().and_then(|spf| spf.aligned));
     section.fact("dkim_aligned", outcome.dkim_aligned());
     section.fact(
         "rfc7489",

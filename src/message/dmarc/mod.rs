@@ -187,7 +187,8 @@ fn judge(message: &Message, outcome: &Outcome<'_>) -> (DmarcResult, String) {
         )
         .collect();
     if !passing.is_empty() {
-        return (DmarcResult::Pass, format!("{} passed and belongs to {author}", passing.join(" and ")));
+        let verb = if passing.len() > 1 { "belong" } else { "belongs" };
+        return (DmarcResult::Pass, format!("{} passed and {verb} to {author}", passing.join(" and ")));
     }
     // What could not be looked at and would count if it passed keeps the verdict open (RFC 9989 §5.3.5).
     let open_dkim = outcome.signatures.iter().find(|(one, aligned)| match one.verdict {

@@ -327,6 +327,20 @@ fn other_answers_are_compared_and_the_zones_own_servers_are_offered_first() {
 }
 
 #[test]
+fn a_message_that_was_asked_about_offline_first_is_not_compared_with_that() {
+    let raw = std::sync::Arc::from(&b"From: a@example.org\r\n\r\nhello\r\n"[..]);
+    let task = Task::Message { raw, envelope: crate::job::Envelope::default() };
+    let mut before = crate::tui::inquiry::Inquiry::new(JobId(1), task.clone(), &[]);
+    before.asked = "nobody".into();
+    before.take(report(vec![dmarc()]));
+    let mut now = crate::tui::inquiry::Inquiry::new(JobId(2), task, &[]);
+    now.follows(&before);
+    now.asked = "192.0.2.1".into();
+    now.take(report(vec![dmarc()]));
+    assert_eq!(now.compared, None);
+}
+
+#[test]
 fn the_zones_own_servers_are_asked_beside_the_resolver_and_their_section_is_shown() {
     let mut state = on_dmarc();
     let effects = press(&mut state, "Rauthoritative⏎");

@@ -78,7 +78,16 @@ async fn the_clean_mail_is_a_yes() {
     let report = verify("clean").await;
     assert_eq!(signatures(&report), ["flawless.example pass true", "flawless.example pass true"]);
     assert_eq!((fact(&report, "spf", "result"), fact(&report, "dmarc", "result")), (&"pass".into(), &"pass".into()));
-    assert!(report.verdict[0].answer.starts_with("yes: "), "{:?}", report.verdict);
+    let yes = "yes: flawless.example signed it (DKIM #1, #2), and lets the server that sent it send (SPF). That does not make it honest.";
+    assert_eq!(report.verdict[0].answer, yes);
+    assert_eq!(claims(&report), [("mx.corp.example", true, Some(true)); 4], "the border said the same on arrival");
+}
+
+/// Who claims what, whether it counts, and whether we agree.
+fn claims(report: &Report) -> Vec<(&str, bool, Option<bool>)> {
+    let all = fact(report, "claimed", "results").as_array().unwrap();
+    let one = |one: &'_ serde_json::Value| (one["trusted"].as_bool().unwrap(), one["agrees"].as_bool());
+    all.iter().map(|claim| (claim["authserv_id"].as_str().unwrap(), one(claim).0, one(claim).1)).collect()
 }
 
 #[tokio::test]
@@ -96,6 +105,9 @@ async fn the_look_alike_passes_everything() {
     assert_eq!(fact(&report, "dmarc", "result"), "pass");
     assert!(report.verdict[0].answer.starts_with("AUTHENTICATED, AND NOT WHO YOU MAY THINK"), "{:?}", report.verdict);
     assert!(report.verdict[2].answer.starts_with("From is at acrne-bank.example"), "{:?}", report.verdict);
+    let (border, forged) = (("mx.corp.example", true, Some(true)), ("mx.acme-bank.example", false, Some(false)));
+    assert_eq!(claims(&report), [border, border, border, forged, forged]);
+    assert!(ids(&report).contains(&"claimed.forged"));
 }
 
 #[tokio::test]

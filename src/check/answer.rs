@@ -282,6 +282,8 @@ pub enum Data {
         port: u16,
         target: Name,
     },
+    /// Type 99. It is not [`Data::Txt`], so that nobody evaluates it (RFC 7208 §3.1).
+    Spf(#[serde(with = "bytes::list")] Vec<Vec<u8>>),
     /// Any other type, in presentation form.
     Other(String),
 }

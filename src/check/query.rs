@@ -59,18 +59,18 @@ impl Query {
     }
 }
 
-/// The record types that mail needs.
+/// The record types that mail needs. `Spf` is type 99, which RFC 7208 §3.1 gave up: asked to be told, never evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the types are named as the RFCs name them")]
 #[rustfmt::skip]
-pub enum Kind { A, Aaaa, Cname, Mx, Ns, Soa, Ptr, Txt, Tlsa, Caa, Ds, Dnskey, Srv, Https }
+pub enum Kind { A, Aaaa, Cname, Mx, Ns, Soa, Ptr, Txt, Tlsa, Caa, Ds, Dnskey, Srv, Https, Spf }
 
 impl Kind {
     /// Every kind, in a fixed order.
     #[rustfmt::skip]
-    pub const ALL: [Kind; 14] = [Kind::A, Kind::Aaaa, Kind::Cname, Kind::Mx, Kind::Ns, Kind::Soa, Kind::Ptr, Kind::Txt,
-        Kind::Tlsa, Kind::Caa, Kind::Ds, Kind::Dnskey, Kind::Srv, Kind::Https];
+    pub const ALL: [Kind; 15] = [Kind::A, Kind::Aaaa, Kind::Cname, Kind::Mx, Kind::Ns, Kind::Soa, Kind::Ptr, Kind::Txt,
+        Kind::Tlsa, Kind::Caa, Kind::Ds, Kind::Dnskey, Kind::Srv, Kind::Https, Kind::Spf];
 
     /// The type's mnemonic.
     pub fn as_str(self) -> &'static str {
@@ -89,6 +89,7 @@ impl Kind {
             Kind::Dnskey => "DNSKEY",
             Kind::Srv => "SRV",
             Kind::Https => "HTTPS",
+            Kind::Spf => "SPF",
         }
     }
 

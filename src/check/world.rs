@@ -308,6 +308,7 @@ pub(crate) fn kind_of(data: &Data) -> Option<Kind> {
         Data::Ds { .. } => Kind::Ds,
         Data::Dnskey { .. } => Kind::Dnskey,
         Data::Srv { .. } => Kind::Srv,
+        Data::Spf(_) => Kind::Spf,
         Data::Other(_) => return None,
     })
 }
@@ -337,6 +338,7 @@ fn data(kind: Kind, text: &str) -> Result<Data, String> {
         Kind::Ptr => Data::Ptr(name(text)?),
         Kind::Mx => Data::Mx { preference: short(0)?, exchange: name(words.get(1).copied().unwrap_or("."))? },
         Kind::Txt => Data::Txt(strings(text)?),
+        Kind::Spf => Data::Spf(strings(text)?),
         Kind::Tlsa => Data::Tlsa { usage: small(0)?, selector: small(1)?, matching: small(2)?, data: hex(&rest(3))? },
         Kind::Ds => {
             Data::Ds { key_tag: short(0)?, algorithm: small(1)?, digest_type: small(2)?, digest: hex(&rest(3))? }

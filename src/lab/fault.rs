@@ -8,6 +8,8 @@ use std::time::Duration;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{LowerName, RecordType};
 
+use super::type_99;
+
 /// What happens to one query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -135,7 +137,7 @@ impl Faults {
     pub(super) fn read(&mut self, zone: &str) -> Result<(), String> {
         for line in zone.lines().filter_map(|line| line.strip_prefix(";!")) {
             let (name, rest) = line.trim().split_once(' ').ok_or_else(|| format!("{line}: NAME [TYPE] FAULT"))?;
-            let typed = rest.split_once(' ').and_then(|(kind, fault)| Some((RecordType::from_str(kind).ok()?, fault)));
+            let typed = rest.split_once(' ').and_then(|(kind, fault)| Some((type_99::or(kind).ok()?, fault)));
             match typed {
                 Some((kind, fault)) => self.set(name, Some(kind), fault)?,
                 None => self.set(name, None, rest)?,

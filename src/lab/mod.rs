@@ -14,17 +14,16 @@ mod dns;
 mod fault;
 mod smtp;
 mod tls;
+mod type_99;
 mod web;
 mod world;
 mod zones;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use hickory_proto::rr::RecordType;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -221,7 +220,7 @@ impl Lab {
     /// Every record of the zones in master-file text, sorted; without signatures and proofs. The error names the zone that
     /// cannot be read (until then, questions about it are answered SERVFAIL).
     pub fn records(&self) -> Result<Vec<String>, LabError> {
-        let mut lines: Vec<String> = self.dns.zones.records()?.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<String> = self.dns.zones.records()?.into_iter().map(type_99::written).collect();
         lines.sort();
         Ok(lines)
     }
@@ -250,7 +249,7 @@ impl Lab {
     /// Makes the name server wrong about a name (`*.NAME`: about every name below it), for one record type or all, in
     /// the words of loopdns: `servfail`, `slow 300`, `truncate,cut`, `timeout x1`.
     pub fn set_fault(&self, name: &str, kind: Option<&str>, fault: &str) -> Result<(), String> {
-        let kind = kind.map(RecordType::from_str).transpose().map_err(|why| why.to_string())?;
+        let kind = kind.map(type_99::or).transpose()?;
         self.dns.faults.lock().unwrap_or_else(PoisonError::into_inner).set(name, kind, fault)
     }
 

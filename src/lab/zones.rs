@@ -22,7 +22,7 @@ use hickory_server::net::runtime::TokioRuntimeProvider;
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, ZoneType};
 
-use super::{LabError, bundle};
+use super::{LabError, bundle, type_99};
 
 /// How many CNAMEs are followed; a chain that is longer is answered as far as it was read.
 const MAX_ALIASES: usize = 12;
@@ -211,8 +211,16 @@ impl Source {
 
     fn read(&self) -> Result<Zone, String> {
         let name = Name::from(&self.origin);
-        let (_, mut records) =
-            Parser::new(&self.text, None, Some(name.clone())).parse().map_err(|why| why.to_string())?;
+        let parse = |text: &str| {
+            let parsed = Parser::new(text, None, Some(name.clone())).parse().map_err(|why| why.to_string())?;
+            Ok::<_, String>(parsed.1)
+        };
+        let (text, written_as_txt) = type_99::apart(&self.text);
+        let mut records = parse(&text)?;
+        for set in parse(&written_as_txt)?.values() {
+            let set = type_99::of_txt(set);
+            records.insert(RrKey::new(LowerName::new(set.name()), set.record_type()), set);
+        }
         for record in &self.delegations {
             let key = RrKey::new(LowerName::new(&record.name), record.record_type());
             let empty = || RecordSet::with_ttl(record.name.clone(), record.record_type(), record.ttl);

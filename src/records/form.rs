@@ -41,7 +41,7 @@ pub fn content(data: &Data) -> String {
         Data::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
             format!("{} {} {serial} {refresh} {retry} {expire} {minimum}", shown(mname), shown(rname))
         }
-        Data::Txt(strings) => untrusted::lossless(&strings.concat()).into_owned(),
+        Data::Txt(strings) | Data::Spf(strings) => untrusted::lossless(&strings.concat()).into_owned(),
         Data::Tlsa { usage, selector, matching, data } => format!("{usage} {selector} {matching} {}", hex(data)),
         Data::Caa { flags, tag, value } => {
             format!("{flags} {} \"{}\"", untrusted::lossless(tag), untrusted::lossless(value))

@@ -37,6 +37,7 @@ pub(crate) fn number(kind: Kind) -> u16 {
         Kind::Dnskey => 48,
         Kind::Tlsa => 52,
         Kind::Https => 65,
+        Kind::Spf => 99,
         Kind::Caa => 257,
     }
 }
@@ -326,13 +327,13 @@ fn data(bytes: &[u8], raw: &RawRecord) -> Result<Option<Data>, &'static str> {
             expire: r.u32()?.cast_signed(),
             minimum: r.u32()?,
         },
-        Kind::Txt => {
+        Kind::Txt | Kind::Spf => {
             let mut strings = Vec::new();
             while r.at < raw.end {
                 let length = usize::from(r.u8()?);
                 strings.push(r.take(length).map_err(|_| "a TXT string runs past its record")?);
             }
-            Data::Txt(strings)
+            if kind == Kind::Spf { Data::Spf(strings) } else { Data::Txt(strings) }
         }
         Kind::Tlsa => Data::Tlsa { usage: r.u8()?, selector: r.u8()?, matching: r.u8()?, data: rest(&mut r)? },
         Kind::Caa => {

@@ -532,7 +532,7 @@ fn size(answer: &Answer) -> usize {
     match answer {
         Answer::Dns(answer) => {
             let long = |data: &Data| match data {
-                Data::Txt(strings) => strings.iter().map(Vec::len).sum(),
+                Data::Txt(strings) | Data::Spf(strings) => strings.iter().map(Vec::len).sum(),
                 Data::Tlsa { data: bytes, .. }
                 | Data::Caa { value: bytes, .. }
                 | Data::Ds { digest: bytes, .. }

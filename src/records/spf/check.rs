@@ -14,6 +14,7 @@ use crate::records::spf::findings::findings;
 use crate::records::spf::parse::{DualCidr, Mechanism, NearMissKind, Qualifier, Selection, SpfRecord};
 use crate::records::spf::suggest::{Sender, set_up, suggestions};
 use crate::records::spf::tree::{Tree, spf_tree};
+use crate::records::spf::type_99::{self, Type99};
 use crate::records::{Domain, form, ptr};
 use crate::report::{Block, Mark, Posture, Question, RecordBlock, Section, State};
 
@@ -51,13 +52,14 @@ impl Check<Domain> for Spf {
         let txt = seen.dns(name, Kind::Txt);
         let mx = mx_names(domain, seen);
         let address = seen.dns(name, Kind::A);
+        let type_99 = type_99::ask(domain, seen);
         let elsewhere = name.below("_dmarc").ok().map(|dmarc| seen.dns(&dmarc, Kind::Txt)).transpose();
         let tree = spf_tree(name, seen);
         let txt = txt?;
         if let Look::Unknown(outcome) = txt.look() {
             let what = "the SPF record";
             let mut section = Section::could_not_look((ID, TITLE), "spf.could-not-look", what, outcome, [txt.id]);
-            for key in ["record", "records", "result_of_all", "lookups", "void_lookups", "tree"] {
+            for key in ["record", "records", "result_of_all", "lookups", "void_lookups", "tree", "type_99"] {
                 section.fact(key, Value::Null);
             }
             return Ok(section);
@@ -68,14 +70,15 @@ impl Check<Domain> for Spf {
         let wildcard = elsewhere.as_ref().ok().and_then(|dmarc| wildcard(name, *dmarc, seen));
         let dynamic = dynamic(&selection, &address, seen);
         let (mx, address, dmarc, tree) = (mx?, address?, elsewhere?, tree?);
-        let (misplaced, dynamic) = (misplaced?, dynamic?);
+        let (misplaced, dynamic, type_99) = (misplaced?, dynamic?, type_99?);
         let sender = Sender::of(name, &mx, !matches!(address.look(), Look::Absent(_)));
-        let mut look = Looked { domain, txt, selection, tree, sender, section: Section::new(ID, TITLE) };
+        let mut look = Looked { domain, txt, selection, tree, sender, type_99, section: Section::new(ID, TITLE) };
         if let (Some(dmarc), Some(wildcard)) = (dmarc, wildcard.transpose()?) {
             look.below(&dmarc, &wildcard);
         }
         look.misplaced(misplaced);
         look.near_misses();
+        look.section.findings.extend(look.type_99.finding(&look.selection));
         look.dynamic(dynamic);
         match look.selection.records.len() {
             0 => look.absent(),
@@ -135,6 +138,7 @@ struct Looked<'d, 'e> {
     selection: Selection,
     tree: Tree,
     sender: Sender,
+    type_99: Type99<'e>,
     section: Section,
 }
 
@@ -265,7 +269,12 @@ impl Looked<'_, '_> {
     }
 
     fn finish(&mut self) {
-        self.section.suggestions = suggestions(self.domain, &self.selection, &self.tree, &self.sender, self.ttl());
+        let moved = if self.selection.records.is_empty() { self.type_99.moved(self.domain) } else { None };
+        self.section.suggestions = match moved {
+            Some(moved) => vec![moved],
+            None => suggestions(self.domain, &self.selection, &self.tree, &self.sender, self.ttl()),
+        };
+        self.section.blocks.extend(self.type_99.blocks(self.domain));
         self.section.blocks.push(Block::Prose { title: "How to set it up".into(), text: set_up(&self.sender) });
     }
 
@@ -393,6 +402,7 @@ impl Looked<'_, '_> {
         section.fact("result_of_all", result);
         section.fact("lookups", has_one.then_some(self.tree.lookups));
         section.fact("void_lookups", has_one.then_some(self.tree.void_lookups));
+        section.fact("type_99", self.type_99.texts());
         section.fact("tree", if has_one { tree_fact(&self.tree) } else { Value::Null });
     }
 }

@@ -1,8 +1,7 @@
 //! The text of an SPF record: which TXT records are one (RFC 7208 §4.5), and its terms with their spans (§4.6, §5, §6, §12).
 //!
 //! Parsing is total: a term that does not fit the grammar stays in its place as [`TermKind::Invalid`]. One such term makes
-//! the whole record a permerror, wherever it stands (§4.6); deciding that is [`super::evaluate`]'s work. Type 99 (SPF) is
-//! never asked: RFC 7208 §3.1 gave it up.
+//! the whole record a permerror, wherever it stands (§4.6); deciding that is [`super::evaluate`]'s work.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};

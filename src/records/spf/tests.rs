@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
-use crate::check::Check;
 use crate::check::world::{Settled, World};
+use crate::check::{Check, Kind, Query};
 use crate::finding::Severity;
 use crate::name::Name;
 use crate::records::Domain;
@@ -360,4 +360,66 @@ fn a_cname_at_the_name_is_followed_and_is_no_record_itself() {
         "{:?}",
         ids(&settled)
     );
+}
+
+#[test]
+fn a_record_of_type_99_is_ignored_and_told() {
+    let base = "a.test A 198.51.100.1\na.test MX 10 mx.a.test\nmx.a.test A 198.51.100.2\n";
+    let with = |lines: &str| audit(&format!("{base}{lines}"));
+    let without = with("a.test TXT \"v=spf1 mx ~all\"");
+    for (old, says) in [
+        ("v=spf1 mx ~all", "same text"),
+        ("v=spf1 mx\" \" ~all", "same text"),
+        ("v=spf1 a mx +all", "something else"),
+        ("not even SPF", "something else"),
+    ] {
+        let both = with(&format!("a.test TXT \"v=spf1 mx ~all\"\na.test SPF \"{old}\""));
+        assert_eq!(ids(&both), ["spf.type-99"], "{old}");
+        let finding = &both.section.findings[0];
+        assert_eq!((finding.severity, finding.reference), (Severity::Warning, "RFC 7208 §3.1"), "{old}");
+        assert!(finding.text.contains(says) && finding.text.contains("ignored"), "{}", finding.text);
+        // It is evaluated nowhere, and it makes nothing longer.
+        for key in ["record", "records", "result_of_all", "lookups", "void_lookups", "tree"] {
+            assert_eq!(both.section.facts[key], without.section.facts[key], "{old}: {key}");
+        }
+        assert_eq!((both.depth, both.section.posture.len()), (without.depth, without.section.posture.len()), "{old}");
+        assert!(both.section.suggestions.is_empty(), "{old}");
+    }
+    assert_eq!(without.section.facts["type_99"], serde_json::json!([]));
+    assert!(without.asked.contains(&Query::dns(&Name::from_text("a.test").unwrap(), Kind::Spf)));
+}
+
+#[test]
+fn a_record_of_type_99_alone_is_no_record_and_its_text_is_proposed_as_txt() {
+    let base = "a.test A 198.51.100.1\na.test MX 10 mx.a.test\nmx.a.test A 198.51.100.2\n";
+    let alone = audit(&format!("{base}a.test 600 SPF \"v=spf1 a mx \" \"-all\""));
+    assert_eq!(alone.section.state, State::Absent);
+    assert!(ids(&alone).contains(&"spf.none") && ids(&alone).contains(&"spf.type-99"), "{:?}", ids(&alone));
+    assert_eq!((alone.section.facts["records"].as_u64(), alone.section.facts["record"].is_null()), (Some(0), true));
+    assert_eq!(alone.section.facts["type_99"], serde_json::json!(["v=spf1 a mx -all"]));
+    let [suggestion] = alone.section.suggestions.as_slice() else { panic!("{:?}", alone.section.suggestions) };
+    assert_eq!((suggestion.rr_type, suggestion.value.as_str()), ("TXT", "v=spf1 a mx -all"));
+    let shown = alone
+        .section
+        .blocks
+        .iter()
+        .any(|block| matches!(block, Block::Record(record) if record.rr_type == "SPF" && record.ttl == Some(600)));
+    assert!(shown, "{:?}", alone.section.blocks);
+    // A text that would not work is not moved.
+    let broken = audit(&format!("{base}a.test SPF \"v=spf1 moo -all\""));
+    assert_eq!(broken.section.suggestions[0].value, "v=spf1 mx ~all");
+}
+
+#[test]
+fn a_server_that_fails_on_type_99_changes_nothing() {
+    let base = "a.test A 198.51.100.1\na.test TXT \"v=spf1 a ~all\"\n";
+    let fine = audit(base);
+    for fault in ["servfail", "refused", "timeout", "malformed", "failed"] {
+        let settled = audit(&format!("{base}a.test SPF !{fault}"));
+        assert_eq!((settled.section.state, ids(&settled)), (fine.section.state, ids(&fine)), "{fault}");
+        assert!(settled.section.facts["type_99"].is_null(), "{fault}");
+        assert_eq!(settled.section.headline, fine.section.headline, "{fault}");
+        let none = audit(&format!("a.test A 198.51.100.1\na.test SPF !{fault}"));
+        assert_eq!(none.section.state, State::Absent, "{fault}");
+    }
 }

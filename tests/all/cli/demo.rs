@@ -172,3 +172,27 @@ fn a_message_of_the_demo_world_is_verified_by_its_name() {
     assert_eq!(run(&["message", "--demo", "phish"]).status, 1);
     assert_eq!(run(&["message", "--demo", "no-such-message"]).status, 3);
 }
+
+#[test]
+fn a_record_of_type_99_is_looked_up_as_spf_told_and_never_evaluated() {
+    let of =
+        |domain: &str| report(&["domain", "--demo", "--format", "json", "--only", "spf", "--fail-on", "never", domain]);
+    let (both, alone) = (of("legacy.neglected.example"), of("forgotten.neglected.example"));
+    for report in [&both, &alone] {
+        let asked = report["lookups"].as_array().unwrap().iter().find(|lookup| lookup["type"] == "SPF").unwrap();
+        assert_eq!((&asked["outcome"], &asked["name"]), (&"answer".into(), &report["target"]));
+        assert_eq!(report["sections"][0]["facts"]["type_99"], serde_json::json!(["v=spf1 mx -all"]));
+        let findings = report["sections"][0]["findings"].as_array().unwrap();
+        let told = findings.iter().find(|finding| finding["id"] == "spf.type-99").unwrap();
+        assert_eq!(told["evidence"], serde_json::json!([asked["id"]]));
+    }
+    let facts = &both["sections"][0]["facts"];
+    assert_eq!(
+        (&facts["record"], &facts["result_of_all"]),
+        (&"v=spf1 mx ip4:203.0.113.86 ~all".into(), &"softfail".into())
+    );
+    assert_eq!(
+        (&alone["sections"][0]["state"], &alone["sections"][0]["facts"]["record"]),
+        (&"absent".into(), &Value::Null)
+    );
+}

@@ -184,6 +184,7 @@ fn wild(bytes: &[u8], query: &Query) -> Answer {
         Kind::Dnskey => {
             vec![Data::Dnskey { flags: 257, protocol: byte(0), algorithm: byte(1), key: pieces[start].to_vec() }]
         }
+        Kind::Spf => vec![Data::Spf(strings(pieces[start]))],
         Kind::Cname | Kind::Soa | Kind::Srv | Kind::Https => Vec::new(),
     };
     answer.records = data.into_iter().map(|data| Record { owner: name.clone(), ttl: 300, data }).collect();

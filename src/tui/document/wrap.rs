@@ -43,7 +43,7 @@ pub fn cut_to_words(text: &str, width: usize) -> String {
     let hard = cut(text, width.saturating_sub(1));
     let kept = hard.trim_end_matches('…');
     // A word that ends exactly here is whole.
-    let whole = text.get(kept.len()..).is_some_and(|rest| rest.starts_with(' '));
+    let whole = text.get(kept.len()..).is_some_and(|rest| rest.starts_with([' ', ':', ';', ',']));
     let words = if whole { kept } else { kept.rsplit_once(' ').map_or("", |(words, _)| words) };
     let clause = [": ", "; ", ", "].into_iter().filter_map(|end| words.rfind(end)).max();
     let clause = clause.and_then(|end| words.get(..end)).filter(|clause| columns(clause) * 2 >= width);

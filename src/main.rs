@@ -1,11 +1,13 @@
 //! `mxray`: reads the command line and opens the terminal program or writes reports. See the library for what it is.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use mxray::cli::{self, Failure, Request, Screen};
 use mxray::config::Settings;
 use mxray::lab::Lab;
-use mxray::tui::{self, Ended, Options, Prepared};
+use mxray::tui::action::PaneId;
+use mxray::tui::{self, Ended, Offer, Options, Prepared};
 
 fn main() -> ExitCode {
     // rustls has no provider of its own here (ring is the one that we link), and reqwest panics without one.
@@ -44,8 +46,7 @@ fn options(screen: Screen) -> Options {
         options.theme = options.theme.named(name);
     }
     if screen.demo {
-        options.offers =
-            Lab::targets().iter().map(|target| (target.domain.to_owned(), target.about.to_owned())).collect();
+        options.offers = offers();
         let own = screen.settings;
         options.prepare = Box::pin(async move {
             let lab = Lab::start().await.map_err(|error| error.to_string())?;
@@ -56,4 +57,30 @@ fn options(screen: Screen) -> Options {
         });
     }
     options
+}
+
+/// The demo world's tour: the domains that show most, what stands in an email and in a dialogue, then the rest.
+fn offers() -> Vec<Offer> {
+    let offer = |target: String, about: &str, pane, content: Option<&[u8]>| Offer {
+        target,
+        about: about.to_owned(),
+        pane,
+        content: content.map(Arc::from),
+    };
+    let mut offers: Vec<Offer> = Lab::targets()
+        .iter()
+        .map(|place| match place.domain.ends_with(".servers.example") {
+            true => offer(format!("smtp {}", place.domain), place.about, PaneId::Smtp, None),
+            false => offer(place.domain.to_owned(), place.about, PaneId::Domain, None),
+        })
+        .collect();
+    let messages = Lab::messages()
+        .iter()
+        .map(|message| offer(format!("message {}", message.name), message.about, PaneId::Message, Some(message.raw)));
+    let dialogue = "a conversation written down, with its slips found";
+    let written = offer("dialogue".to_owned(), dialogue, PaneId::Smtp, Some(Lab::transcript().as_bytes()));
+    let tail = offers.split_off(offers.len().min(3));
+    offers.extend(messages.chain([written]));
+    offers.extend(tail);
+    offers
 }

@@ -41,10 +41,23 @@ pub struct Options {
     pub only: Vec<String>,
     /// Colours and signs.
     pub theme: Theme,
-    /// Targets to offer on the start screen, each with what there is to see (the demo world's).
-    pub offers: Vec<(String, String)>,
+    /// What to offer on the start screens (the demo world's).
+    pub offers: Vec<Offer>,
     /// Yields the engine's settings; polled after the first frame, so that a demo world may take its time to start.
     pub prepare: Prepare,
+}
+
+/// Something worth a look, offered on the start screens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// What to type for it.
+    pub target: String,
+    /// What there is to see, in half a sentence.
+    pub about: String,
+    /// The pane that it opens in.
+    pub pane: action::PaneId,
+    /// The message or the written dialogue itself.
+    pub content: Option<Arc<[u8]>>,
 }
 
 /// A future that yields what the engine needs, or why there will be none.

@@ -9,6 +9,7 @@ use tui_input::Input;
 use crate::config::Upstream;
 use crate::job::{Job, JobId, Task};
 use crate::name::Name;
+use crate::tui::Offer;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, possible};
@@ -47,8 +48,8 @@ pub struct Shared {
     pub seen_selectors: BTreeMap<String, Vec<String>>,
     /// The checks to run; empty: all.
     pub only: Vec<String>,
-    /// Targets to offer on the start screen.
-    pub offers: Vec<(String, String)>,
+    /// What to offer on the start screens.
+    pub offers: Vec<Offer>,
     /// What was typed into the line before, newest last.
     pub typed: Vec<String>,
     /// What was said by hand before, newest last; never a secret.
@@ -98,6 +99,8 @@ pub struct Line {
     pub input: Input,
     /// Which of the earlier lines is shown, counted back from the newest.
     pub recall: Option<usize>,
+    /// Which of the offers is shown.
+    pub offer: Option<usize>,
     /// Whether what is typed is a secret and must not be shown.
     pub hidden: bool,
     /// What was typed before Tab began to complete it.
@@ -270,6 +273,11 @@ impl Shared {
         }
     }
 
+    /// What the start screen of a pane offers: the domain pane's is the program's, and offers everything.
+    pub fn offered(&self, pane: PaneId) -> impl Iterator<Item = &Offer> + Clone {
+        self.offers.iter().filter(move |offer| pane == PaneId::Domain || offer.pane == pane)
+    }
+
     /// The selectors to try first at a domain.
     pub fn selectors_for(&self, name: &Name) -> Vec<String> {
         let mut selectors = self.selectors.clone();
@@ -287,6 +295,7 @@ impl Shared {
             error: None,
             input: Input::default(),
             recall: None,
+            offer: None,
             hidden: false,
             completing: None,
         });

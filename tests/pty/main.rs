@@ -180,3 +180,17 @@ fn a_pasted_dialogue_comes_out_annotated_with_its_slips() {
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }
+
+#[test]
+fn a_message_of_the_demo_world_is_opened_by_key_from_the_start_screen() {
+    let terminal = Terminal::start(&["--demo"], 80, 24);
+    terminal.wait_for_the_screen();
+    terminal.wait_for("message phish");
+    terminal.send("\x1b[B\x1b[B\x1b[B\x1b[B");
+    terminal.wait_for("> message phish");
+    terminal.send("\r");
+    terminal.wait("the message", |screen| screen.contains("NOTHING ASKED YET") && screen.contains("ACME Bank"));
+    // It is the demo's and not the person's: nothing would be lost.
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}

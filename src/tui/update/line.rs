@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 
+use super::keys::load;
 use super::{dispatch, follow, quit};
 use crate::config::Upstream;
 use crate::report::Link;
@@ -25,8 +26,8 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Tab if line.purpose == Purpose::Say => return complete(&mut state.shared),
         KeyCode::Up if line.purpose == Purpose::Say => return repeat(&mut state.shared, true),
         KeyCode::Down if line.purpose == Purpose::Say => return repeat(&mut state.shared, false),
-        KeyCode::Up => return recall(&mut state.shared, true),
-        KeyCode::Down => return recall(&mut state.shared, false),
+        KeyCode::Up => return recall(state, true),
+        KeyCode::Down => return recall(state, false),
         KeyCode::Left if ctrl => InputRequest::GoToPrevWord,
         KeyCode::Right if ctrl => InputRequest::GoToNextWord,
         KeyCode::Left => InputRequest::GoToPrevChar,
@@ -91,24 +92,23 @@ fn say(state: &mut State) -> Vec<Effect> {
     dispatch(state, PaneId::Smtp, &Action::Answered(Purpose::Say, text))
 }
 
-/// Earlier lines, and what the demo world offers.
-fn recall(shared: &mut Shared, back: bool) -> Vec<Effect> {
+/// Up: the earlier lines, the newest first. Down: what this pane's start screen offers, from the top. Each leads back to the
+/// empty line, and from there into the other.
+pub(super) fn recall(state: &mut State, up: bool) -> Vec<Effect> {
+    let shared = &mut state.shared;
+    let offers: Vec<String> = shared.offered(state.active).map(|offer| offer.target.clone()).collect();
     let Some(line) = shared.line.as_mut().filter(|line| line.purpose == Purpose::Go) else { return Vec::new() };
-    let offers = shared.offers.iter().rev().map(|(target, _)| target);
-    let known: Vec<&String> = offers.chain(&shared.typed).collect();
-    let next = match (line.recall, back) {
-        (None, true) => Some(0),
-        // With nothing typed before, Down is the first offer of the list on the screen.
-        (None, false) if shared.typed.is_empty() => known.len().checked_sub(1),
-        (None, false) => None,
-        (Some(at), up) if up == shared.typed.is_empty() && shared.typed.is_empty() => {
-            Some((at + 1).min(known.len().saturating_sub(1)))
-        }
-        (Some(at), true) => Some((at + 1).min(known.len().saturating_sub(1))),
-        (Some(at), false) => at.checked_sub(1),
+    (line.recall, line.offer) = match (line.recall, line.offer, up) {
+        (_, Some(at), true) => (None, at.checked_sub(1)),
+        (_, Some(at), false) => (None, Some((at + 1).min(offers.len().saturating_sub(1)))),
+        (Some(at), None, true) => (Some((at + 1).min(shared.typed.len().saturating_sub(1))), None),
+        (Some(at), None, false) => (at.checked_sub(1), None),
+        (None, None, true) => (shared.typed.len().checked_sub(1).map(|_| 0), None),
+        (None, None, false) => (None, offers.len().checked_sub(1).map(|_| 0)),
     };
-    line.recall = next.filter(|at| *at < known.len());
-    let text = line.recall.and_then(|at| known.iter().rev().nth(at)).map(|text| (*text).clone()).unwrap_or_default();
+    let earlier = line.recall.and_then(|at| shared.typed.iter().rev().nth(at)).cloned();
+    let text = line.offer.and_then(|at| offers.into_iter().nth(at)).or(earlier).unwrap_or_default();
+    line.error = None;
     line.input = tui_input::Input::new(text);
     Vec::new()
 }
@@ -124,6 +124,11 @@ pub fn start(state: &mut State) {
 
 /// Goes to what was typed on the command line.
 pub fn go(state: &mut State, text: &str) -> Vec<Effect> {
+    let content = state.shared.offers.iter().find(|offer| offer.target == text).and_then(|offer| offer.content.clone());
+    if let Some(content) = content {
+        state.shared.line = None;
+        return load(state, content, text.to_owned());
+    }
     match target::parse(text) {
         Ok(target) => {
             state.shared.line = None;

@@ -246,6 +246,13 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Stop => stop(state),
+        // On a start screen they choose among what is offered.
+        Action::Up | Action::Down | Action::Enter
+            if state.shared.inquiry(state.active).is_none() && state.shared.offered(state.active).next().is_some() =>
+        {
+            open_line(&mut state.shared);
+            if action == Action::Down { line::recall(state, false) } else { Vec::new() }
+        }
         Action::Enter => {
             let link = state.panes.get(state.active.index()).and_then(|pane| pane.single_link());
             match link {

@@ -69,7 +69,17 @@ fn keys(state: &State) -> Vec<(String, String)> {
             Purpose::Say => {
                 say(&[("Enter", "say it"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave the line")])
             }
-            Purpose::Go => say(&[("Enter", "go"), ("Up", "earlier"), ("Esc", "close, then letters are commands")]),
+            Purpose::Go => {
+                let mut keys = vec![("Enter", "go")];
+                if state.shared.offered(state.active).next().is_some() {
+                    keys.push(("Down", "examples"));
+                }
+                if !state.shared.typed.is_empty() {
+                    keys.push(("Up", "earlier"));
+                }
+                keys.push(("Esc", "close, then letters are commands"));
+                say(&keys)
+            }
             Purpose::Selector
             | Purpose::Servers
             | Purpose::Search

@@ -65,6 +65,13 @@ pub fn help_scroll(state: &State, area: Rect) -> u16 {
 
 const TOPICS: &[(&str, &[&str])] = &[
     (
+        "The line (:)",
+        &[
+            "A domain, a URL, an address, host:port or a message file; Enter goes there, Esc closes it.",
+            "Up: what was typed before. Down: the examples of the demo world, where it runs.",
+        ],
+    ),
+    (
         "States",
         &[
             "ok: published, nothing to say against it. note, WARN, ERROR: published, with findings.",

@@ -11,7 +11,7 @@ use mxray::tui::event::Event;
 use mxray::tui::state::State;
 use mxray::tui::update::{settle, start, update};
 use mxray::tui::view::view;
-use mxray::tui::{Palette, Theme};
+use mxray::tui::{Offer, Palette, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -40,6 +40,7 @@ fn press(state: &mut State, keys: &str) {
             '⎋' => KeyCode::Esc,
             '⇥' => KeyCode::Tab,
             '↓' => KeyCode::Down,
+            '↑' => KeyCode::Up,
             '→' => KeyCode::Right,
             '←' => KeyCode::Left,
             c => KeyCode::Char(c),
@@ -136,8 +137,88 @@ fn domain(events: Vec<JobEvent>) -> State {
 #[test]
 fn domain_empty() {
     let mut state = coloured(DOMAIN);
-    state.shared.offers = vec![("monsec.example".into(), "the crash course's own domain".into())];
+    state.shared.offers = offers();
     shot("domain_empty", state);
+}
+
+fn offers() -> Vec<Offer> {
+    let offer = |target: &str, about: &str, pane, content: Option<&[u8]>| Offer {
+        target: target.into(),
+        about: about.into(),
+        pane,
+        content: content.map(std::sync::Arc::from),
+    };
+    let mut offers = vec![
+        offer("monsec.example", "the crash course's own domain", PaneId::Domain, None),
+        offer(
+            "message phish",
+            "the bank's name, a bulk sender's signature, a replayed one, results that somebody made up",
+            PaneId::Message,
+            Some(b"From: service@acme-bank.example\r\nSubject: Your account\r\n\r\nqqq\r\n"),
+        ),
+        offer("dialogue", "a conversation written down", PaneId::Smtp, Some(b"S: 220 mx.example ESMTP\r\nC: QUIT\r\n")),
+        offer("smtp expired.servers.example", "a mail server whose certificate has expired", PaneId::Smtp, None),
+    ];
+    offers.extend((1..20).map(|nth| offer(&format!("n{nth}.example"), "one of many", PaneId::Domain, None)));
+    offers
+}
+
+#[test]
+fn domain_empty_with_an_example_chosen() {
+    let mut state = coloured(DOMAIN);
+    state.shared.offers = offers();
+    press(&mut state, &"↓".repeat(15));
+    shot("domain_empty_chosen", state);
+}
+
+#[test]
+fn an_offered_message_and_an_offered_dialogue_open_by_key_in_their_panes() {
+    let mut state = coloured(&[]);
+    state.shared.offers = offers();
+    press(&mut state, "↓↓⏎");
+    assert_eq!(state.active, PaneId::Message);
+    let shown = rows(&draw(&mut state, (80, 24))).join("\n");
+    assert!(shown.contains("service@acme-bank.example") && shown.contains("message phish"), "{shown}");
+    // Nothing of one's own would be lost.
+    assert_eq!(state.shared.unsaved, None);
+
+    // Each pane offers its own, and the line need not be open.
+    let mut state = coloured(&[]);
+    state.shared.offers = offers();
+    press(&mut state, "⎋3");
+    let shown = rows(&draw(&mut state, (80, 24))).join("\n");
+    assert!(shown.contains("dialogue") && !shown.contains("monsec.example"), "{shown}");
+    press(&mut state, "↓");
+    let shown = rows(&draw(&mut state, (80, 24))).join("\n");
+    assert!(shown.contains(": dialogue") && shown.contains("> dialogue"), "{shown}");
+    press(&mut state, "⏎");
+    assert_eq!((state.active, state.shared.line.is_none()), (PaneId::Smtp, true));
+    assert_eq!(state.shared.inquiry(PaneId::Smtp).map(|now| now.title.as_str()), Some("a written dialogue"));
+}
+
+#[test]
+fn up_is_what_was_typed_before_and_down_what_is_offered() {
+    let mut state = coloured(DOMAIN);
+    state.shared.offers = offers();
+    press(&mut state, "one.example⏎:two.example⏎:");
+    let line = |state: &State| state.shared.line.as_ref().map(|line| line.input.value().to_owned()).unwrap_or_default();
+    let mut seen = Vec::new();
+    for key in ["↑", "↑", "↑", "↓", "↓", "↓", "↓", "↑", "↑"] {
+        press(&mut state, key);
+        seen.push(line(&state));
+    }
+    let wanted = [
+        "two.example",
+        "one.example",
+        "one.example",
+        "two.example",
+        "",
+        "monsec.example",
+        "message phish",
+        "monsec.example",
+        "",
+    ];
+    assert_eq!(seen, wanted);
 }
 
 #[test]

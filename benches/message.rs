@@ -96,7 +96,7 @@ fn a_key_is_followed_by_a_frame(bencher: divan::Bencher<'_, '_>, (width, height)
     let mut state = State::new(Theme { palette: Palette::Sixteen, ascii: false }, width, height);
     start(&mut state);
     update(&mut state, Event::Ready("system 192.0.2.53".into()));
-    update(&mut state, Event::Paste(String::from_utf8_lossy(message.raw()).into_owned()));
+    update(&mut state, Event::Paste(String::from_utf8_lossy(&message.original()).into_owned()));
     if let Some(id) = state.shared.inquiry(PaneId::Message).map(|inquiry| inquiry.id) {
         let finished = JobEvent::Finished(Arc::new(report(&message, &world)), Arc::new(Evidence::default()));
         update(&mut state, Event::Job(id, finished));

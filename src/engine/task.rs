@@ -18,7 +18,7 @@ use super::opinion;
 use super::run::{run, run_with};
 
 /// Does one job from its task to its last event.
-pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: Job) {
+pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut job: Job) {
     match job.task.clone() {
         Task::Domain { name, selectors } => {
             let known = house.settings.memory.as_deref().map(|path| Memory::at(path).recall(&name)).unwrap_or_default();
@@ -28,6 +28,8 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, job: 
             run(house, desk, id, job, Domain { selectors, remembered, ..Domain::new(name) }).await;
         }
         Task::Message { raw, envelope } => {
+            // The message alone holds its bytes from here on: after a repair nothing but the edits keeps the original.
+            job.task = Task::Message { raw: Arc::default(), envelope: envelope.clone() };
             match tokio::task::spawn_blocking(move || Message::parse(raw, envelope)).await {
                 Ok(Ok(message)) => run_with(house, desk, id, job, message, Some(opinion::differing)).await,
                 Ok(Err(why)) => house.outbox.put(id, JobEvent::Failed(why.to_string())),

@@ -56,7 +56,8 @@ impl Check<Message> for Headers {
         section.findings.extend(message.repairs().iter().map(repaired));
         bounds(message, &mut section);
         doubled(message, &mut section);
-        if let Some((table, more)) = mailbox::table(message.raw()) {
+        let is_mailbox = message.repairs().iter().any(|repair| repair.kind == RepairKind::Mbox);
+        if let Some((table, more)) = is_mailbox.then(|| mailbox::table(&message.original())).flatten() {
             section.blocks.push(Block::Table(table));
             if more > 0 {
                 let text = vec![format!("{more} more messages are not listed.")];

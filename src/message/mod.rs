@@ -34,6 +34,7 @@ pub mod vendor;
 mod verdict;
 mod words;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use field::{Field, FieldRef};
@@ -69,12 +70,29 @@ pub const ALL: &[&dyn Check<Message>] = &[
 /// A message as it is judged.
 #[derive(Debug)]
 pub struct Message {
-    raw: Arc<[u8]>,
-    repaired: Option<Vec<u8>>,
+    text: Text,
     repairs: Vec<Repair>,
     cut: parse::Cut,
     envelope: Envelope,
     read: Read,
+}
+
+/// The bytes that are judged.
+#[derive(Debug)]
+enum Text {
+    /// As they came.
+    Same(Arc<[u8]>),
+    /// Repaired, with what gives the original back.
+    Repaired(Vec<u8>, repair::Edits),
+}
+
+impl Text {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Text::Same(raw) => raw,
+            Text::Repaired(text, _) => text,
+        }
+    }
 }
 
 /// What is read out of the header once, because no evidence is needed for it.
@@ -96,11 +114,18 @@ impl Message {
     /// it belongs off the async workers.
     pub fn parse(raw: Arc<[u8]>, envelope: Envelope) -> Result<Message, NotMessage> {
         let repair::Repaired { text, repairs } = repair::repair(&raw)?;
-        let cut = parse::cut(text.as_deref().unwrap_or(&raw));
+        let text = match text {
+            None => Text::Same(raw),
+            Some((text, edits)) => {
+                drop(raw);
+                Text::Repaired(text, edits)
+            }
+        };
+        let cut = parse::cut(text.bytes());
         if cut.fields.is_empty() {
             return Err(NotMessage::NoHeader);
         }
-        let mut message = Message { raw, repaired: text, repairs, cut, envelope, read: Read::default() };
+        let mut message = Message { text, repairs, cut, envelope, read: Read::default() };
         message.read = message.read();
         Ok(message)
     }
@@ -120,14 +145,18 @@ impl Message {
         Read { author: Some(Author::of(self)), signatures, unread_signatures, arc, hashes, hops, border, known }
     }
 
-    /// The bytes as they came.
-    pub fn raw(&self) -> &Arc<[u8]> {
-        &self.raw
+    /// The bytes as they came. After a repair they are rebuilt from the text and the list of edits, which takes as long as
+    /// the repair did.
+    pub fn original(&self) -> Cow<'_, [u8]> {
+        match &self.text {
+            Text::Same(raw) => Cow::Borrowed(raw),
+            Text::Repaired(text, edits) => Cow::Owned(edits.original(text)),
+        }
     }
 
     /// The bytes that are judged: CRLF line ends, repairs applied. Every span of a field lies in here.
     pub fn text(&self) -> &[u8] {
-        self.repaired.as_deref().unwrap_or(&self.raw)
+        self.text.bytes()
     }
 
     /// What was done to get the text.
@@ -281,7 +310,7 @@ mod tests {
         assert_eq!(received, [(0, "one".to_owned()), (2, "two  more".to_owned())]);
         assert_eq!(message.named("from").next().unwrap().whole(), b"FROM: a@b.c\r\n");
         assert_eq!(message.body(), Some(&b"body"[..]));
-        assert_eq!(&message.raw()[..14], b"Received: one\n");
+        assert_eq!(&message.original()[..14], b"Received: one\n");
     }
 
     #[test]

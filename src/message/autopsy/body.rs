@@ -96,7 +96,7 @@ impl Undo {
         let start = message.body_start()?;
         let undone = match self {
             Undo::Nothing => return Some(body.to_vec()),
-            Undo::LineEnds => raw_body(message.raw())?.to_vec(),
+            Undo::LineEnds => raw_body(&message.original())?.to_vec(),
             Undo::TrailingSpace => by_line(body, |line| crate::message::lines::trim_end(line).to_vec()),
             Undo::FromMangled => by_line(body, |line| {
                 line.strip_prefix(b">").filter(|rest| rest.starts_with(b"From ")).unwrap_or(line).to_vec()

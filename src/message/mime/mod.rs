@@ -37,6 +37,8 @@ struct Content {
     /// The first decoded bytes.
     head: Vec<u8>,
     html: Option<Html>,
+    /// Where a message inside lies in the bytes as they came, which are what opens.
+    message: Option<Span>,
 }
 
 /// The work so far: decoding goes in slices, because an attachment can be as large as the message.
@@ -76,6 +78,7 @@ impl Check<Message> for Mime {
         if work.contents.len() < work.tree.parts().len() {
             return Err(Wait::Again(Progress { done: work.done, of: work.of }));
         }
+        work.find_messages(message);
         Ok(section(message, work))
     }
 }
@@ -100,6 +103,19 @@ impl Work {
     }
 }
 
+impl Work {
+    /// Finds the messages inside in the bytes as they came; those are rebuilt once for all of them.
+    fn find_messages(&mut self, message: &Message) {
+        let mut original = None;
+        for (part, content) in self.tree.parts().into_iter().zip(&mut self.contents) {
+            let is_message = matches!(part.kind.as_str(), "message/rfc822" | "message/global");
+            if is_message && part.encoding == Encoding::Identity {
+                content.message = inner(original.get_or_insert_with(|| message.original()), message.text(), part);
+            }
+        }
+    }
+}
+
 fn content(message: &Message, part: &Part) -> Content {
     if !part.children.is_empty() {
         return Content::default();
@@ -118,7 +134,7 @@ fn content(message: &Message, part: &Part) -> Content {
         head.truncate(64);
     }
     let sha256 = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Content { size, sha256, head, html }
+    Content { size, sha256, head, html, message: None }
 }
 
 fn section(message: &Message, work: &Work) -> Section {
@@ -132,10 +148,10 @@ fn section(message: &Message, work: &Work) -> Section {
         (true, 1) => "1 attached".into(),
         (true, count) => format!("{count} attached"),
     };
-    section.fact("parts", parts.iter().map(|(part, content)| fact(message, part, content)).collect::<Vec<_>>());
+    section.fact("parts", parts.iter().map(|(part, content)| fact(part, content)).collect::<Vec<_>>());
     section.fact("complete", !work.tree.too_deep && !work.tree.too_many);
     let mut at = 0;
-    section.blocks.push(Block::Tree(vec![node(message, &work.tree.root, &work.contents, &mut at)]));
+    section.blocks.push(Block::Tree(vec![node(&work.tree.root, &work.contents, &mut at)]));
     let links: Vec<&html::Link> =
         parts.iter().filter_map(|(_, content)| content.html.as_ref()).flat_map(|html| &html.links).collect();
     section.fact(
@@ -158,14 +174,8 @@ fn is_attached(part: &Part) -> bool {
     part.children.is_empty() && (part.disposition.as_deref() == Some("attachment") || part.name.is_some() || !is_text)
 }
 
-/// Where a message inside lies in the bytes as they came, which are what opens; `None` when it is encoded, or when repairs
-/// have moved it so that it cannot be found again.
-fn inner(message: &Message, part: &Part) -> Option<Span> {
-    let is_message = matches!(part.kind.as_str(), "message/rfc822" | "message/global");
-    if !is_message || part.encoding != Encoding::Identity {
-        return None;
-    }
-    let (raw, text) = (message.raw().as_ref(), message.text());
+/// Where a message inside lies in the bytes as they came; `None` when repairs have moved it so that it cannot be found again.
+fn inner(raw: &[u8], text: &[u8], part: &Part) -> Option<Span> {
     if std::ptr::eq(raw.as_ptr(), text.as_ptr()) {
         return Some(part.body);
     }
@@ -186,7 +196,7 @@ fn inner(message: &Message, part: &Part) -> Option<Span> {
     (found.trim_ascii_end() == wanted.trim_ascii_end()).then_some(Span::new(start, end))
 }
 
-fn fact(message: &Message, part: &Part, content: &Content) -> serde_json::Value {
+fn fact(part: &Part, content: &Content) -> serde_json::Value {
     let is_leaf = part.children.is_empty();
     json!({
         "path": part.path,
@@ -198,11 +208,11 @@ fn fact(message: &Message, part: &Part, content: &Content) -> serde_json::Value 
         "size": is_leaf.then_some(content.size),
         "sha256": is_leaf.then_some(&content.sha256),
         "span": part.body,
-        "message": inner(message, part),
+        "message": content.message,
     })
 }
 
-fn node(message: &Message, part: &Part, contents: &[Content], at: &mut usize) -> TreeNode {
+fn node(part: &Part, contents: &[Content], at: &mut usize) -> TreeNode {
     let content = contents.get(*at);
     *at += 1;
     let mut text = part.kind.clone();
@@ -215,7 +225,7 @@ fn node(message: &Message, part: &Part, contents: &[Content], at: &mut usize) ->
         text.push_str(&format!("  ({})", details.join(", ")));
     }
     let mut cell = Cell::from(text);
-    if let Some(span) = inner(message, part) {
+    if let Some(span) = content.and_then(|content| content.message) {
         cell = cell.linked(Link::Message(span));
     }
     let mut children = Vec::new();
@@ -230,7 +240,7 @@ fn node(message: &Message, part: &Part, contents: &[Content], at: &mut usize) ->
         children
             .push(TreeNode { text: Cell::from(format!("sha256 {}", content.sha256)).dimmed(), ..TreeNode::default() });
     }
-    children.extend(part.children.iter().map(|child| node(message, child, contents, at)));
+    children.extend(part.children.iter().map(|child| node(child, contents, at)));
     TreeNode { text: cell, right, children }
 }
 

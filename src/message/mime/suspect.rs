@@ -3,8 +3,8 @@
 use crate::finding::{Finding, Severity};
 use crate::message::Message;
 use crate::message::identities::looks_like;
+use crate::message::mime::Content;
 use crate::message::mime::tree::{MAX_DEPTH, MAX_PARTS, Part, Tree};
-use crate::message::mime::{Content, inner};
 use crate::name::Name;
 use crate::report::Section;
 use crate::untrusted::is_hidden;
@@ -29,7 +29,7 @@ pub(super) fn find(message: &Message, tree: &Tree, parts: &[(&Part, &Content)], 
         links(part, content, section);
         form(part, content, section);
         crypto(part, content, section);
-        whole(message, part, section);
+        whole(message, part, content.message.is_some(), section);
     }
     if tree.too_deep || tree.too_many {
         section.findings.push(Finding::warning(
@@ -185,12 +185,13 @@ fn crypto(part: &Part, content: &Content, section: &mut Section) {
 }
 
 /// Messages inside, and multiparts that are broken.
-fn whole(message: &Message, part: &Part, section: &mut Section) {
+fn whole(message: &Message, part: &Part, opens: bool, section: &mut Section) {
     if matches!(part.kind.as_str(), "message/rfc822" | "message/global") {
         let place = if part.path.is_empty() { "the body".to_owned() } else { format!("part {}", part.path) };
-        let how = match inner(message, part) {
-            Some(_) => "Enter on it opens it on its own",
-            None => "it is encoded or was moved by a repair, so it has to be saved and opened by itself",
+        let how = if opens {
+            "Enter on it opens it on its own"
+        } else {
+            "it is encoded or was moved by a repair, so it has to be saved and opened by itself"
         };
         section.findings.push(
             Finding::info("mime.message-inside", format!("There is a message inside ({place}): {how}."))

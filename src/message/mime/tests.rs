@@ -82,7 +82,7 @@ fn a_message_inside_is_offered_by_its_bytes_as_they_came() {
         let (message, section) = settled(&text);
         let span = &section.facts["parts"][1]["message"];
         let at = |index: usize| usize::try_from(span[index].as_u64().unwrap()).unwrap();
-        let bytes = message.raw().get(at(0)..at(1)).unwrap();
+        let bytes = message.original()[at(0)..at(1)].to_vec();
         let inner = Message::parse(Arc::from(bytes), Envelope::default()).unwrap();
         assert_eq!(inner.named("subject").next().unwrap().unfolded(), "inner");
         assert_eq!(section.findings[0].id, "mime.message-inside");

@@ -3,14 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Repair, RepairKind, head};
+use super::edits::{Rewrite, Undo};
+use super::{Mended, RepairKind, head};
 use crate::message::lines::{field_name, is_folded, is_wsp, lines};
 
 /// How many lines at the top decide.
 const LOOK: usize = 60;
 
 /// Takes a message out of an HTML page (a "view source" page that was saved or copied with its markup).
-pub(super) fn html(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn html(text: &[u8]) -> Option<Mended> {
     let start = text.trim_ascii_start();
     let tag = start.get(..16).unwrap_or(start).to_ascii_lowercase();
     if ![&b"<!doctype html"[..], b"<html", b"<pre", b"<body", b"<div", b"<code"]
@@ -19,60 +20,81 @@ pub(super) fn html(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     {
         return None;
     }
-    let source = match (memchr::memmem::find(start, b"<pre"), memchr::memmem::rfind(start, b"</pre")) {
-        (Some(from), Some(to)) if from < to => start.get(from..to)?,
-        _ => start,
+    let (from, to) = match (memchr::memmem::find(start, b"<pre"), memchr::memmem::rfind(start, b"</pre")) {
+        (Some(from), Some(to)) if from < to => (from, to),
+        _ => (0, start.len()),
     };
-    let mut out = Vec::with_capacity(source.len());
-    let mut rest = source;
+    let mut out = Rewrite::of(text);
+    out.drop(text.get(..text.len() - start.len() + from)?);
+    let mut rest = start.get(from..to)?;
     while let Some(at) = memchr::memchr2(b'<', b'&', rest) {
-        out.extend_from_slice(rest.get(..at)?);
+        keep_after_blanks(&mut out, rest.get(..at)?);
         let special = rest.get(at..)?;
         rest = if special.starts_with(b"<") {
             let end = memchr::memchr(b'>', special).map_or(special.len(), |end| end + 1);
-            let tag = special.get(..end)?.to_ascii_lowercase();
+            let tag = special.get(..end)?;
+            out.drop(tag);
             // Pages that show source without <pre> end its lines with <br>.
-            if tag.starts_with(b"<br") || tag.starts_with(b"</div") || tag.starts_with(b"</p") {
-                out.push(b'\n');
-            }
+            let ends_line = [&b"<br"[..], b"</div", b"</p"].iter().any(|end| starts_like(tag, end)) && !out.is_empty();
+            out.put(if ends_line { b"\n" } else { b"" });
             special.get(end..)?
         } else {
-            let (decoded, length) = entity(special);
-            out.extend_from_slice(&decoded);
-            special.get(length..)?
+            match entity(special) {
+                Some((decoded, length)) => {
+                    out.drop(special.get(..length)?);
+                    let blank = decoded.is_ascii_whitespace() && out.is_empty();
+                    let mut bytes = [0; 4];
+                    out.put(if blank { b"" } else { decoded.encode_utf8(&mut bytes).as_bytes() });
+                    special.get(length..)?
+                }
+                None => {
+                    out.keep(b"&");
+                    special.get(1..)?
+                }
+            }
         };
     }
-    out.extend_from_slice(rest);
-    let mended = out.trim_ascii_start().to_vec();
-    field_name(lines(&mended).next()?.bytes)?;
-    Some((mended, Repair { kind: RepairKind::Html, count: 1 }))
+    keep_after_blanks(&mut out, rest);
+    out.drop(start.get(to..)?);
+    let mended = Mended::by(out, RepairKind::Html, 1);
+    field_name(lines(&mended.text).next()?.bytes)?;
+    Some(mended)
 }
 
-/// The bytes of an entity at the start of `text`, and how long it is; an unknown one stays as it is.
-fn entity(text: &[u8]) -> (Vec<u8>, usize) {
-    let end = text.iter().take(12).position(|byte| *byte == b';');
-    let Some(name) = end.and_then(|end| text.get(1..end)) else { return (b"&".to_vec(), 1) };
+/// Keeps bytes, but no white space before the first of them.
+fn keep_after_blanks(out: &mut Rewrite<'_>, bytes: &[u8]) {
+    let kept = if out.is_empty() { bytes.trim_ascii_start() } else { bytes };
+    let (blank, kept) = bytes.split_at(bytes.len() - kept.len());
+    out.drop(blank);
+    out.keep(kept);
+}
+
+fn starts_like(text: &[u8], lower: &[u8]) -> bool {
+    text.get(..lower.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower))
+}
+
+/// The character of an entity at the start of `text`, and how long it is; `None` for an unknown one.
+fn entity(text: &[u8]) -> Option<(char, usize)> {
+    let end = text.iter().take(12).position(|byte| *byte == b';')?;
+    let name = text.get(1..end)?;
     let number =
         |digits: &[u8], radix| std::str::from_utf8(digits).ok().and_then(|d| u32::from_str_radix(d, radix).ok());
     let code = match name {
-        b"lt" => Some(u32::from('<')),
-        b"gt" => Some(u32::from('>')),
-        b"amp" => Some(u32::from('&')),
-        b"quot" => Some(u32::from('"')),
-        b"apos" => Some(u32::from('\'')),
-        b"nbsp" => Some(u32::from(' ')),
-        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
-        [b'#', digits @ ..] => number(digits, 10),
-        _ => None,
+        b"lt" => u32::from('<'),
+        b"gt" => u32::from('>'),
+        b"amp" => u32::from('&'),
+        b"quot" => u32::from('"'),
+        b"apos" => u32::from('\''),
+        b"nbsp" => u32::from(' '),
+        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16)?,
+        [b'#', digits @ ..] => number(digits, 10)?,
+        _ => return None,
     };
-    match code.and_then(char::from_u32) {
-        Some(c) => (c.encode_utf8(&mut [0; 4]).as_bytes().to_vec(), name.len() + 2),
-        None => (b"&".to_vec(), 1),
-    }
+    Some((char::from_u32(code)?, name.len() + 2))
 }
 
 /// Decodes a text that is base64 from its first byte to its last and holds a header.
-pub(super) fn base64(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn base64(text: &[u8]) -> Option<Mended> {
     let is_code =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=') || byte.is_ascii_whitespace();
     if text.len() < 64 || !head(text).iter().all(is_code) || !text.iter().all(is_code) {
@@ -82,11 +104,12 @@ pub(super) fn base64(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     let decoded = STANDARD.decode(packed).ok()?;
     let first = lines(&decoded).next()?;
     (field_name(first.bytes).is_some() || first.bytes.starts_with(b"From ")).then_some(())?;
-    Some((decoded, Repair { kind: RepairKind::Base64, count: 1 }))
+    let undo = Undo::of_base64(text, &decoded);
+    Some(Mended::new(decoded, undo, RepairKind::Base64, 1))
 }
 
 /// Decodes a text that is quoted-printable from its header on: `=3D` where a signature or a MIME parameter has `=`.
-pub(super) fn quoted_printable(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn quoted_printable(text: &[u8]) -> Option<Mended> {
     let header: Vec<_> = lines(head(text)).take_while(|line| !line.bytes.is_empty()).collect();
     let has = |tags: &[&[u8]]| {
         header.iter().any(|line| tags.iter().any(|tag| memchr::memmem::find(line.bytes, tag).is_some()))
@@ -98,34 +121,33 @@ pub(super) fn quoted_printable(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     if !escaped || plain || header.first().and_then(|line| field_name(line.bytes)).is_none() {
         return None;
     }
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Rewrite::of(text);
     let mut count = 0;
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'=', rest) {
-        out.extend_from_slice(rest.get(..at)?);
-        let after = rest.get(at + 1..)?;
+        let (plain, escape) = rest.split_at(at);
+        out.keep(plain);
+        let after = escape.get(1..)?;
         let hex = after
             .get(..2)
             .and_then(|two| std::str::from_utf8(two).ok())
             .and_then(|two| u8::from_str_radix(two, 16).ok());
-        rest = if let Some(soft) = after.strip_prefix(b"\r\n") {
+        rest = if after.starts_with(b"\r\n") || hex.is_some() {
             count += 1;
-            soft
-        } else if let Some(byte) = hex {
-            count += 1;
-            out.push(byte);
-            after.get(2..)?
+            out.drop(escape.get(..3)?);
+            out.put(hex.as_slice());
+            escape.get(3..)?
         } else {
-            out.push(b'=');
+            out.keep(b"=");
             after
         };
     }
-    out.extend_from_slice(rest);
-    Some((out, Repair { kind: RepairKind::QuotedPrintable, count }))
+    out.keep(rest);
+    Some(Mended::by(out, RepairKind::QuotedPrintable, count))
 }
 
 /// Takes one quote mark from every line when the header's lines all have one.
-pub(super) fn quoted(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn quoted(text: &[u8]) -> Option<Mended> {
     let top: Vec<_> = lines(head(text)).take(LOOK).filter(|line| !line.bytes.is_empty()).collect();
     let is_quoted = |line: &[u8]| line.starts_with(b">");
     let first = top.first()?.bytes;
@@ -133,43 +155,41 @@ pub(super) fn quoted(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     if first.starts_with(b">From ") || !is_quoted(first) || !top.iter().all(|line| is_quoted(line.bytes)) {
         return None;
     }
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Rewrite::of(text);
     let mut count = 0;
     for line in lines(text) {
-        if is_quoted(line.bytes) {
-            count += 1;
-            out.extend_from_slice(unquoted(line.bytes));
-        } else {
-            out.extend_from_slice(line.bytes);
-        }
-        out.extend_from_slice(text.get(line.start + line.bytes.len()..line.next)?);
+        let plain = unquoted(line.bytes);
+        let marks = line.bytes.len() - plain.len();
+        count += usize::from(marks > 0);
+        out.drop(line.bytes.get(..marks)?);
+        out.keep(text.get(line.start + marks..line.next)?);
     }
-    Some((out, Repair { kind: RepairKind::Quoted, count }))
+    Some(Mended::by(out, RepairKind::Quoted, count))
 }
 
 fn unquoted(line: &[u8]) -> &[u8] {
-    let rest = line.strip_prefix(b">").unwrap_or(line);
-    rest.strip_prefix(b" ").unwrap_or(rest)
+    line.strip_prefix(b">").map_or(line, |rest| rest.strip_prefix(b" ").unwrap_or(rest))
 }
 
 /// Takes the indentation that all header lines share from every line.
-pub(super) fn indented(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn indented(text: &[u8]) -> Option<Mended> {
     let top: Vec<_> = lines(head(text)).take(LOOK).take_while(|line| !line.bytes.is_empty()).collect();
     let depth = |line: &[u8]| line.iter().take_while(|byte| is_wsp(**byte)).count();
     let shared = top.iter().map(|line| depth(line.bytes)).min().filter(|shared| *shared > 0)?;
     field_name(top.first()?.bytes.get(shared..)?)?;
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Rewrite::of(text);
     let mut count = 0;
     for line in lines(text) {
         let away = depth(line.bytes).min(shared);
         count += usize::from(away > 0);
-        out.extend_from_slice(text.get(line.start + away..line.next)?);
+        out.drop(line.bytes.get(..away)?);
+        out.keep(text.get(line.start + away..line.next)?);
     }
-    Some((out, Repair { kind: RepairKind::Indented, count }))
+    Some(Mended::by(out, RepairKind::Indented, count))
 }
 
 /// Takes every second line away when all of those are blank and fields stand on both sides of the first ones.
-pub(super) fn double_spaced(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn double_spaced(text: &[u8]) -> Option<Mended> {
     let top: Vec<_> = lines(head(text)).take(LOOK).collect();
     let fields = top.iter().step_by(2).filter(|line| field_name(line.bytes).is_some()).count();
     let starts_with_fields =
@@ -178,14 +198,16 @@ pub(super) fn double_spaced(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     if fields < 4 || !starts_with_fields || !alternates {
         return None;
     }
-    let mut out = Vec::with_capacity(text.len() / 2);
+    let mut out = Rewrite::of(text);
     let mut count = 0;
     for (number, line) in lines(text).enumerate() {
+        let whole = text.get(line.start..line.next)?;
         if number % 2 == 1 && line.bytes.is_empty() {
             count += 1;
+            out.drop(whole);
         } else {
-            out.extend_from_slice(text.get(line.start..line.next)?);
+            out.keep(whole);
         }
     }
-    Some((out, Repair { kind: RepairKind::DoubleSpaced, count }))
+    Some(Mended::by(out, RepairKind::DoubleSpaced, count))
 }

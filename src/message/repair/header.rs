@@ -1,6 +1,7 @@
 //! What gets lost in a header: the blank of a folded line, plain quotes, the blank line below it.
 
-use super::{Repair, RepairKind, head};
+use super::edits::Rewrite;
+use super::{Mended, RepairKind, head};
 use crate::message::lines::{field_name, is_folded, lines};
 
 /// Field names that nobody writes in a body by chance: they show that the header goes on.
@@ -63,7 +64,7 @@ fn is_known(line: &[u8]) -> bool {
 
 /// Joins header lines that lost the blank of folding: lines that are no fields, with a known field further down before
 /// the header's end.
-pub(super) fn refolded(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn refolded(text: &[u8]) -> Option<Mended> {
     let header: Vec<_> = lines(head(text)).take_while(|line| !line.bytes.is_empty()).collect();
     field_name(header.first()?.bytes)?;
     let last_known = header.iter().rposition(|line| is_known(line.bytes))?;
@@ -77,25 +78,25 @@ pub(super) fn refolded(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     if broken.is_empty() || broken.len() > header.len() * 3 / 4 {
         return None;
     }
-    let mut out = Vec::with_capacity(text.len() + broken.len());
+    let mut out = Rewrite::with_room(text, broken.len());
     let mut from = 0;
     for at in &broken {
-        out.extend_from_slice(text.get(from..*at)?);
-        out.push(b' ');
+        out.keep(text.get(from..*at)?);
+        out.put(b" ");
         from = *at;
     }
-    out.extend_from_slice(text.get(from..)?);
-    Some((out, Repair { kind: RepairKind::Refolded, count: broken.len() }))
+    out.keep(text.get(from..)?);
+    Some(Mended::by(out, RepairKind::Refolded, broken.len()))
 }
 
 /// Makes typographic quotes and no-break blanks plain in the fields that machines read.
-pub(super) fn smart_quotes(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn smart_quotes(text: &[u8]) -> Option<Mended> {
     let end = super::super::parse::cut(head(text)).body.unwrap_or_else(|| head(text).len());
     let header = text.get(..end)?;
     if header.is_ascii() {
         return None;
     }
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Rewrite::of(text);
     let mut count = 0;
     let mut strict = false;
     for line in lines(header) {
@@ -106,11 +107,13 @@ pub(super) fn smart_quotes(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
                 .is_some_and(|name| STRICT.iter().any(|field| field.as_bytes().eq_ignore_ascii_case(name)));
         }
         if !strict || whole.is_ascii() {
-            out.extend_from_slice(whole);
+            out.keep(whole);
             continue;
         }
         for chunk in whole.utf8_chunks() {
             for c in chunk.valid().chars() {
+                let mut bytes = [0; 4];
+                let bytes = c.encode_utf8(&mut bytes).as_bytes();
                 let plain = match c {
                     '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{00ab}' | '\u{00bb}' => Some(b'"'),
                     '\u{2018}' | '\u{2019}' => Some(b'\''),
@@ -120,23 +123,24 @@ pub(super) fn smart_quotes(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
                 match plain {
                     Some(byte) => {
                         count += 1;
-                        out.push(byte);
+                        out.drop(bytes);
+                        out.put(&[byte]);
                     }
-                    None => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                    None => out.keep(bytes),
                 }
             }
-            out.extend_from_slice(chunk.invalid());
+            out.keep(chunk.invalid());
         }
     }
     if count == 0 {
         return None;
     }
-    out.extend_from_slice(text.get(end..)?);
-    Some((out, Repair { kind: RepairKind::SmartQuotes, count }))
+    out.keep(text.get(end..)?);
+    Some(Mended::by(out, RepairKind::SmartQuotes, count))
 }
 
 /// Puts the blank line back before the first line that can be no header.
-pub(super) fn lost_blank_line(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn lost_blank_line(text: &[u8]) -> Option<Mended> {
     let mut fields = 0;
     for line in lines(text) {
         if line.bytes.is_empty() {
@@ -152,11 +156,11 @@ pub(super) fn lost_blank_line(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
         if fields == 0 {
             return None;
         }
-        let mut out = Vec::with_capacity(text.len() + 2);
-        out.extend_from_slice(text.get(..line.start)?);
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(text.get(line.start..)?);
-        return Some((out, Repair { kind: RepairKind::LostBlankLine, count: 1 }));
+        let mut out = Rewrite::with_room(text, 2);
+        out.keep(text.get(..line.start)?);
+        out.put(b"\r\n");
+        out.keep(text.get(line.start..)?);
+        return Some(Mended::by(out, RepairKind::LostBlankLine, 1));
     }
     None
 }

@@ -1,25 +1,35 @@
 //! Line ends, byte order marks and blank lines at the top.
 
-use super::{Repair, RepairKind, head};
+use super::edits::{Rewrite, Undo};
+use super::{Mended, RepairKind, head};
 use crate::message::lines::is_wsp;
 
 /// Takes a UTF-8 byte order mark away, or makes UTF-8 of UTF-16 that has one.
-pub(super) fn byte_order_mark(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn byte_order_mark(text: &[u8]) -> Option<Mended> {
     if let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
-        return Some((rest.to_vec(), Repair { kind: RepairKind::ByteOrderMark, count: 1 }));
+        return Some(without_start(text, text.len() - rest.len(), RepairKind::ByteOrderMark, 1));
     }
-    let unit: fn([u8; 2]) -> u16 = match text.get(..2)? {
-        b"\xff\xfe" => u16::from_le_bytes,
-        b"\xfe\xff" => u16::from_be_bytes,
+    let (unit, big_endian): (fn([u8; 2]) -> u16, bool) = match text.get(..2)? {
+        b"\xff\xfe" => (u16::from_le_bytes, false),
+        b"\xfe\xff" => (u16::from_be_bytes, true),
         _ => return None,
     };
     let units = text.get(2..)?.as_chunks::<2>().0.iter().map(|pair| unit(*pair));
     let utf8: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-    Some((utf8.into_bytes(), Repair { kind: RepairKind::Utf16, count: 1 }))
+    let undo = Undo::of_utf16(text, &utf8, big_endian);
+    Some(Mended::new(utf8.into_bytes(), undo, RepairKind::Utf16, 1))
+}
+
+fn without_start(text: &[u8], length: usize, kind: RepairKind, count: usize) -> Mended {
+    let (start, rest) = text.split_at_checked(length).unwrap_or((text, b""));
+    let mut out = Rewrite::of(text);
+    out.drop(start);
+    out.keep(rest);
+    Mended::by(out, kind, count)
 }
 
 /// Leaves out blank lines before the first header: with one there, everything below would be body.
-pub(super) fn leading_blank_lines(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn leading_blank_lines(text: &[u8]) -> Option<Mended> {
     let mut from = 0;
     let mut count = 0;
     for (at, byte) in head(text).iter().enumerate() {
@@ -39,7 +49,7 @@ pub(super) fn leading_blank_lines(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     let rest = text.get(from..)?;
     // A body alone after one blank line is a message without headers (RFC 5322 wants some; the suites have such).
     crate::message::lines::field_name(first_line(rest))?;
-    Some((rest.to_vec(), Repair { kind: RepairKind::LeadingBlankLines, count }))
+    Some(without_start(text, from, RepairKind::LeadingBlankLines, count))
 }
 
 fn first_line(text: &[u8]) -> &[u8] {
@@ -49,7 +59,7 @@ fn first_line(text: &[u8]) -> &[u8] {
 
 /// Makes every line end CRLF. CR alone is a line end when the text has no LF at all (a terminal's paste), or when the
 /// header has such (mixed); inside the body of a text with other line ends it is a byte like any other.
-pub(super) fn crlf(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn crlf(text: &[u8]) -> Option<Mended> {
     let seen = Seen::count(text);
     let bare_cr_ends_lines = seen.bare_cr > 0 && (seen.lf() == 0 || has_bare_cr_in_header(text));
     let wrong = seen.bare_lf + if bare_cr_ends_lines { seen.bare_cr } else { 0 };
@@ -63,28 +73,51 @@ pub(super) fn crlf(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
     } else {
         RepairKind::CarriageReturns
     };
-    Some((rewrite(text, wrong, bare_cr_ends_lines), Repair { kind, count: wrong }))
+    Some(match kind {
+        RepairKind::LineFeeds => Mended::new(all(text, wrong, b'\n'), Undo::LineEnds(b'\n'), kind, wrong),
+        RepairKind::CarriageReturns => Mended::new(all(text, wrong, b'\r'), Undo::LineEnds(b'\r'), kind, wrong),
+        _ => Mended::by(mixed(text, wrong, bare_cr_ends_lines), kind, wrong),
+    })
 }
 
-fn rewrite(text: &[u8], wrong: usize, bare_cr_ends_lines: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + wrong);
+/// Makes CRLF of every byte that is `end`.
+fn all(text: &[u8], count: usize, end: u8) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + count);
+    let mut from = 0;
+    for at in memchr::memchr_iter(end, text) {
+        out.extend_from_slice(text.get(from..at).unwrap_or_default());
+        out.extend_from_slice(b"\r\n");
+        from = at + 1;
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+    out
+}
+
+fn mixed(text: &[u8], wrong: usize, bare_cr_ends_lines: bool) -> Rewrite<'_> {
+    let mut out = Rewrite::with_room(text, wrong);
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
         let (line, end) = rest.split_at(at);
-        out.extend_from_slice(line);
-        let length = match end {
-            [b'\r', b'\n', ..] => 2,
-            [b'\r', ..] if !bare_cr_ends_lines => {
-                out.push(b'\r');
-                rest = end.get(1..).unwrap_or_default();
-                continue;
-            }
-            _ => 1,
+        out.keep(line);
+        let (end, after) = match end {
+            [b'\r', b'\n', ..] => end.split_at(2),
+            _ => end.split_at(1),
         };
-        out.extend_from_slice(b"\r\n");
-        rest = end.get(length..).unwrap_or_default();
+        match end {
+            b"\r\n" => out.keep(end),
+            b"\r" if !bare_cr_ends_lines => out.keep(end),
+            b"\r" => {
+                out.keep(end);
+                out.put(b"\n");
+            }
+            _ => {
+                out.put(b"\r");
+                out.keep(end);
+            }
+        }
+        rest = after;
     }
-    out.extend_from_slice(rest);
+    out.keep(rest);
     out
 }
 

@@ -3,7 +3,8 @@
 //! Which of the two escapings a mailbox has cannot be told; one `>` is taken from `>From `, `>>From ` and so on, as
 //! mboxrd wants it. Only the first message becomes the subject; [`mbox_messages`] finds all, for a person to pick one.
 
-use super::{Repair, RepairKind};
+use super::edits::Rewrite;
+use super::{Mended, RepairKind};
 use crate::finding::Span;
 use crate::message::lines::{field_name, lines};
 
@@ -55,19 +56,24 @@ fn is_header(text: &[u8], at: usize) -> bool {
 }
 
 /// Takes the first message out of a mailbox.
-pub(super) fn separator(text: &[u8]) -> Option<(Vec<u8>, Repair)> {
+pub(super) fn separator(text: &[u8]) -> Option<Mended> {
     let messages = mbox_messages(text);
-    let first = messages.first()?.of(text)?;
-    let mut out = Vec::with_capacity(first.len());
+    let span = messages.first()?;
+    let mut first = span.of(text)?;
+    // The blank line before the next separator belongs to the mailbox, not to the message.
+    if messages.len() > 1 && first.ends_with(b"\r\n\r\n") {
+        first = first.get(..first.len() - 2)?;
+    }
+    let mut out = Rewrite::of(text);
+    out.drop(text.get(..span.start)?);
     for line in lines(first) {
         let whole = first.get(line.start..line.next).unwrap_or_default();
         let quotes = whole.iter().take_while(|byte| **byte == b'>').count();
         let unquoted = whole.get(quotes..).is_some_and(|rest| quotes > 0 && rest.starts_with(b"From "));
-        out.extend_from_slice(if unquoted { whole.get(1..).unwrap_or_default() } else { whole });
+        let (mark, line) = whole.split_at_checked(usize::from(unquoted))?;
+        out.drop(mark);
+        out.keep(line);
     }
-    // The blank line before the next separator belongs to the mailbox, not to the message.
-    if messages.len() > 1 && out.ends_with(b"\r\n\r\n") {
-        out.truncate(out.len() - 2);
-    }
-    Some((out, Repair { kind: RepairKind::Mbox, count: messages.len() }))
+    out.drop(text.get(span.start + first.len()..)?);
+    Some(Mended::by(out, RepairKind::Mbox, messages.len()))
 }

@@ -1,11 +1,12 @@
 //! A paste made whole again, told and reversible. What terminals, webmail and people do to a raw message on its way is
-//! recognised and undone, one step after the other; every step that changed something leaves a [`Repair`]. The bytes as
-//! they came stay beside the text ([`super::Message::raw`]), so the original is one key away.
+//! recognised and undone, one step after the other; every step that changed something leaves a [`Repair`], and what gives the
+//! bytes as they came back ([`edits`]): the original is one key away, and no second copy of it is kept.
 //!
 //! A clean message with CRLF line ends passes through without being copied. Nothing is guessed that would change what a
 //! person reads; what cannot be undone (bytes lost to U+FFFD) is only noticed.
 
 mod copies;
+mod edits;
 mod header;
 mod line_ends;
 mod mbox;
@@ -13,6 +14,8 @@ mod mbox;
 use std::borrow::Cow;
 
 use serde::Serialize;
+
+use edits::{Rewrite, Undo};
 
 pub(super) use mbox::mbox_entries;
 pub use mbox::mbox_messages;
@@ -180,17 +183,56 @@ pub enum NotMessage {
     NoHeader,
 }
 
-/// The text that is judged, and what was done to get it.
+/// What a repair made of the bytes as they came.
 #[derive(Debug, Default)]
 pub(super) struct Repaired {
-    /// The repaired text; `None` when the bytes were good as they came.
-    pub text: Option<Vec<u8>>,
+    /// The repaired text with what undoes it; `None` when the bytes were good as they came.
+    pub text: Option<(Vec<u8>, Edits)>,
     /// What was done, in order.
     pub repairs: Vec<Repair>,
 }
 
+/// What gives the original back: the steps in the order they were done, and what lay past [`MAX_BYTES`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Edits {
+    undo: Vec<Undo>,
+    cut: Vec<u8>,
+}
+
+impl Edits {
+    /// The bytes as they came, from the repaired text.
+    pub fn original(&self, text: &[u8]) -> Vec<u8> {
+        let mut before: Option<Vec<u8>> = None;
+        for undo in self.undo.iter().rev() {
+            before = Some(undo.apply(before.as_deref().unwrap_or(text)));
+        }
+        let mut original = before.unwrap_or_else(|| text.to_vec());
+        original.extend_from_slice(&self.cut);
+        original
+    }
+}
+
+/// What a step made of a text.
+#[derive(Debug)]
+struct Mended {
+    text: Vec<u8>,
+    undo: Undo,
+    repair: Repair,
+}
+
+impl Mended {
+    fn new(text: Vec<u8>, undo: Undo, kind: RepairKind, count: usize) -> Mended {
+        Mended { text, undo, repair: Repair { kind, count } }
+    }
+
+    fn by(rewrite: Rewrite<'_>, kind: RepairKind, count: usize) -> Mended {
+        let (text, undo) = rewrite.end();
+        Mended::new(text, undo, kind, count)
+    }
+}
+
 /// One step: what it made of the text, or `None` when there was nothing to do.
-type Step = fn(&[u8]) -> Option<(Vec<u8>, Repair)>;
+type Step = fn(&[u8]) -> Option<Mended>;
 
 /// Steps that find a text inside another one; line ends come after each of them, because what comes out has its own.
 const UNWRAP: &[Step] = &[line_ends::byte_order_mark, line_ends::leading_blank_lines, copies::html, copies::base64];
@@ -217,16 +259,14 @@ pub(super) fn repair(raw: &[u8]) -> Result<Repaired, NotMessage> {
     if cut.len() < raw.len() {
         repairs.push(Repair { kind: RepairKind::Cut, count: raw.len() - cut.len() });
     }
+    let mut edits = Edits { undo: Vec::new(), cut: raw.get(cut.len()..).unwrap_or_default().to_vec() };
     let mut text = Cow::Borrowed(cut);
     for step in UNWRAP {
-        take(*step, &mut text, &mut repairs);
+        take(*step, &mut text, &mut repairs, &mut edits);
     }
-    if let Some((mended, repair)) = line_ends::crlf(&text) {
-        text = Cow::Owned(mended);
-        repairs.push(repair);
-    }
+    take(line_ends::crlf, &mut text, &mut repairs, &mut edits);
     for step in MEND {
-        take(*step, &mut text, &mut repairs);
+        take(*step, &mut text, &mut repairs, &mut edits);
     }
     if text.iter().take(HEAD_BYTES).all(u8::is_ascii_whitespace) {
         return Err(NotMessage::Empty);
@@ -234,18 +274,19 @@ pub(super) fn repair(raw: &[u8]) -> Result<Repaired, NotMessage> {
     notice(&text, &mut repairs);
     Ok(Repaired {
         text: match text {
-            Cow::Owned(text) => Some(text),
-            Cow::Borrowed(part) if part.len() < raw.len() => Some(part.to_vec()),
+            Cow::Owned(text) => Some((text, edits)),
+            Cow::Borrowed(part) if part.len() < raw.len() => Some((part.to_vec(), edits)),
             Cow::Borrowed(_) => None,
         },
         repairs,
     })
 }
 
-fn take(step: Step, text: &mut Cow<'_, [u8]>, repairs: &mut Vec<Repair>) {
-    if let Some((mended, repair)) = step(text) {
-        *text = Cow::Owned(mended);
-        repairs.push(repair);
+fn take(step: Step, text: &mut Cow<'_, [u8]>, repairs: &mut Vec<Repair>, edits: &mut Edits) {
+    if let Some(mended) = step(text) {
+        *text = Cow::Owned(mended.text);
+        repairs.push(mended.repair);
+        edits.undo.push(mended.undo);
     }
 }
 

@@ -280,7 +280,7 @@ fn message(bytes: &[u8]) {
     }
     let envelope = Envelope { hop: bytes.first().map(|byte| usize::from(byte % 4)), ..Envelope::default() };
     let Ok(message) = Message::parse(bytes.into(), envelope) else { return };
-    assert_eq!(&message.raw()[..], bytes);
+    assert_eq!(&message.original()[..], bytes);
     let text = message.text();
     // The fields are slices of the text, one after the other; the header may begin with a line folded to nothing.
     assert!(message.fields().map(|field| field.whole().len()).sum::<usize>() <= message.header().len());

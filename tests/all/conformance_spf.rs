@@ -163,9 +163,13 @@ impl Zone {
 
 /// Evaluates round by round on what the zone answers; also how many rounds it took.
 pub fn run(zone: &Zone, args: &CheckHostArgs) -> (Evaluation, usize) {
-    let mut evidence = Evidence::default();
+    gather(zone, args, &mut Evidence::default())
+}
+
+/// The same, adding the answers to what is known already.
+pub fn gather(zone: &Zone, args: &CheckHostArgs, evidence: &mut Evidence) -> (Evaluation, usize) {
     for round in 0..64 {
-        let seen = Seen::new(&evidence, OffsetDateTime::UNIX_EPOCH);
+        let seen = Seen::new(evidence, OffsetDateTime::UNIX_EPOCH);
         let result = evaluate(args, &seen);
         let missing = seen.into_notes().missing;
         match result {

@@ -4,3 +4,4 @@ pub mod corpus;
 mod demo;
 mod hostile;
 mod opinion;
+mod opinion_sent;

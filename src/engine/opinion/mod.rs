@@ -1,10 +1,14 @@
-//! A second opinion on a message's DKIM signatures and ARC chain: mail-auth 0.13.3 judges the same bytes with the same keys
+//! A second opinion on a message's DKIM, ARC, SPF and DMARC: mail-auth 0.13.3 judges the same bytes with the same answers
 //! after we have, and where it comes to another verdict the section says so and why. Where both agree, nothing is said.
 //!
-//! It sends nothing: every question it has is answered from the job's evidence, and what is not there as "not looked at",
-//! which ends in no opinion. Only *verified*, *not verified* and *no chain* are compared, not the words for a failure: it
-//! stops at the first one and calls `neutral` what RFC 8601 calls `fail`. SPF and DMARC are not asked of it (its caches
-//! cannot say "no such name").
+//! It sends nothing to anybody: every question it has is answered from the job's evidence, and what is not there as "not
+//! looked at", which ends in no opinion. DKIM and ARC, which read TXT alone, get the keys as a cache; SPF and DMARC ask a
+//! [`forwarder`] on loopback, because a cache cannot say "no such name". Of DKIM and ARC only *verified*, *not verified*
+//! and *no chain* are compared, not the words for a failure: it stops at the first one and calls `neutral` what RFC 8601
+//! calls `fail`.
+
+mod forwarder;
+mod sent;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -41,13 +45,23 @@ const WHO: &str = "A second implementation (mail-auth 0.13.3)";
 /// Where mail-auth comes to another verdict than ours, by the section that it belongs to. It computes (hashes, signatures),
 /// so it runs off the async workers.
 pub(super) fn differing(message: &Message, evidence: &Evidence, sections: &[Section]) -> Vec<(&'static str, Finding)> {
+    if message.text().len() > MAX_BYTES {
+        return Vec::new();
+    }
+    let mut found = signed(message, evidence, sections);
+    found.extend(sent::differing(message, evidence, sections));
+    found
+}
+
+/// The part on DKIM and ARC.
+fn signed(message: &Message, evidence: &Evidence, sections: &[Section]) -> Vec<(&'static str, Finding)> {
     let text = message.text();
     // Of headers alone it would say that the body is not the one that was signed, and past our bounds ours is no verdict.
     let is_whole = message.body().is_some() && message.unread_signatures() == 0 && message.skipped_fields() == 0;
     let fact = |id: &str, key: &str| sections.iter().find(|one| one.id == id).and_then(|one| one.facts.get(key));
     let (dkim, arc) = (fact("dkim", "signatures").and_then(Value::as_array), fact("arc", "result"));
     let has_any = !message.signatures().is_empty() || !message.arc_sets().sets.is_empty();
-    if text.len() > MAX_BYTES || !is_whole || !has_any {
+    if !is_whole || !has_any {
         return Vec::new();
     }
     let (Some(asked), Some(authenticator)) = (AuthenticatedMessage::parse(text), nobody()) else { return Vec::new() };
@@ -255,14 +269,18 @@ impl ResolverCache<Box<str>, Txt> for Keys {
 /// that has no certificates.
 fn nobody() -> Option<MessageAuthenticator> {
     let config = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls()?);
+    builder.build().ok().map(MessageAuthenticator)
+}
+
+fn tls() -> Option<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .ok()?
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls);
-    builder.build().ok().map(MessageAuthenticator)
+    Some(config)
 }
 
 #[cfg(test)]

@@ -111,17 +111,19 @@ fn line(question: &'static str, (section, posture): (&Section, &Posture)) -> Ver
 }
 
 /// DMARC decides, because only it binds the name that people see; another section overrides it when what it says is worse
-/// (an SPF record that lets everybody pass makes p=reject worth nothing).
+/// (an SPF record that lets everybody pass makes p=reject worth nothing). Where DMARC stops nothing anyhow nobody needs to
+/// break a key: then only mail that would even pass is worse.
 fn spoofed(sections: &[Section]) -> VerdictLine {
     let all = postures(sections, Question::Spoofed);
     let dmarc = all.iter().find(|(section, _)| section.id == "dmarc");
-    let worst = all.iter().map(|(_, posture)| posture.severity).max();
+    let open =
+        dmarc.is_some_and(|(section, dmarc)| dmarc.severity >= Severity::Warning && section.state != State::Unknown);
+    let worse = all.iter().find(|(section, posture)| {
+        posture.severity == Severity::Error && section.id != "dmarc" && (!open || section.id == "spf")
+    });
     let deciding = match dmarc {
-        Some((_, posture)) if Some(posture.severity) == worst => dmarc,
-        _ => all
-            .iter()
-            .find(|(_, posture)| Some(posture.severity) == worst && posture.severity == Severity::Error)
-            .or(dmarc),
+        Some((_, posture)) if posture.severity == Severity::Error => dmarc,
+        _ => worse.or(dmarc),
     };
     // A warning of another section weakens the answer without turning it round.
     match deciding {
@@ -337,6 +339,21 @@ mod tests {
             with("dnssec", Severity::Info, &["dnssec.none"]),
         ];
         assert_eq!(said(&notes), ["dmarc consider-reject", "spf fail-before-dkim", "dnssec none"]);
+    }
+
+    #[test]
+    fn nobody_breaks_a_key_where_dmarc_stops_nothing() {
+        let at = |id, answer, severity| section(id, Some((Question::Spoofed, answer, severity)));
+        let watching = || at("dmarc", "easily", Severity::Warning);
+        let asking = || at("dmarc", "hard", Severity::Ok);
+        let key = || at("dkim", "weak key", Severity::Error);
+        let all = || at("spf", "passes all", Severity::Error);
+        let unseen = || Section { state: State::Unknown, ..watching() };
+        let said = |sections: &[Section]| spoofed(sections).answer;
+        assert_eq!(said(&[key(), watching()]), "easily");
+        assert_eq!(said(&[all(), key(), watching()]), "passes all");
+        assert_eq!(said(&[key(), asking()]), "weak key");
+        assert_eq!(said(&[key(), unseen()]), "weak key");
     }
 
     #[test]

@@ -38,10 +38,9 @@ pub fn explain_code(code: u16, enhanced: Option<Enhanced>, text: &str) -> Option
             }
         }
         let general = format!("x.{}.{}", enhanced.subject, enhanced.detail);
-        // x.0.0 says less than the code itself.
-        if general != "x.0.0"
-            && let Some(words) = TABLE.get(enhanced.to_string().as_str()).or_else(|| TABLE.get(general.as_str()))
-        {
+        // x.0.0 says less than the code itself, and most subjects are faults: 2.1.0 is no wrong address.
+        let general = TABLE.get(general.as_str()).filter(|_| general != "x.0.0" && enhanced.class != 2);
+        if let Some(words) = TABLE.get(enhanced.to_string().as_str()).or(general) {
             return Some(words);
         }
     }
@@ -51,6 +50,14 @@ pub fn explain_code(code: u16, enhanced: Option<Enhanced>, text: &str) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_positive_reply_is_never_explained_as_a_fault() {
+        assert_eq!(words("250 2.1.0 Ok"), "accepted: the sender's address");
+        assert_eq!(words("250 2.1.5 Ok"), "the recipient's address is valid");
+        assert_eq!(words("235 2.7.0 Authentication successful"), "authentication succeeded");
+        assert_eq!(words("250 2.2.0 Ok"), "accepted");
+    }
 
     fn words(line: &str) -> &'static str {
         let mut reply = Reply::default();

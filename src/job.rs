@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use crate::check::{Evidence, Stage, TlsMode, Transcript};
+use crate::check::{Evidence, HeardEnvelope, Stage, TlsMode, Transcript};
 use crate::name::Name;
 use crate::report::{Lookup, Report, Section, Table, VerdictLine};
 
@@ -144,6 +144,8 @@ pub struct Envelope {
     pub mail_from: Option<String>,
     /// The border hop, counted from 1 at the topmost Received.
     pub hop: Option<usize>,
+    /// What the listener saw, for a message that it captured; what the person says goes over it.
+    pub heard: Option<Arc<HeardEnvelope>>,
 }
 
 /// What a job tells. Newest wins for each item of a job: a section by its id, a lookup by its number, a dialogue by its

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     match cli::read(std::env::args_os()) {
         Ok(Request::Print(text)) => cli::print(&text),
         Ok(Request::Reports(reports)) => cli::run(*reports),
+        Ok(Request::Listen(listening)) => cli::listen(*listening),
         Ok(Request::Screen(screen)) => show(*screen),
         Err(failure) => failure.end(),
     }

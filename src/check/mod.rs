@@ -14,6 +14,7 @@ mod bytes;
 mod evidence;
 mod query;
 mod transcript;
+mod visit;
 pub mod world;
 
 use std::any::Any;
@@ -22,6 +23,7 @@ pub use answer::{Absence, Answer, Data, DnsAnswer, Dnssec, HttpsAnswer, HttpsOut
 pub use evidence::{Dns, Entry, Evidence, Https, Notes, Seen, Smtp, all};
 pub use query::{HttpsRules, Kind, Lane, Query};
 pub use transcript::*;
+pub use visit::{Captured, HeardEnvelope, ListenerNews, Remark, Visit};
 
 use crate::report::{Section, Table, VerdictLine};
 

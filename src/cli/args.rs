@@ -60,6 +60,23 @@ pub enum Command {
         #[command(flatten)]
         plan: PlanArguments,
     },
+    /// Listen as a mail server and show what senders say: one JSON line an event. Nothing is delivered or relayed.
+    Listen {
+        /// Where to listen; port 0 takes any that is free (the default: 127.0.0.1:2525, which only this machine reaches)
+        #[arg(value_name = "ADDR:PORT")]
+        address: Option<String>,
+        /// How to answer: accept, greylist, reject, refuse-message, tempfail, full, busy, slow, no-starttls, auth-required,
+        /// implicit-tls, no-KEYWORD, size=BYTES, slow=SECONDS, hang-up=MOMENT or MOMENT=CODE [TEXT], where MOMENT is
+        /// connect, ehlo, starttls, auth, mail, rcpt, data or message; repeatable
+        #[arg(long, value_name = "WORD")]
+        reply: Vec<String>,
+        /// Write each message to a file of its own in this folder, readable by you alone
+        #[arg(long, value_name = "DIR")]
+        save: Option<PathBuf>,
+        /// End after so many messages
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        messages: Option<u64>,
+    },
     /// Ask check_host() of RFC 7208: may this address send for this domain?
     Spf {
         /// The domain whose SPF record is asked.

@@ -7,12 +7,14 @@ mod failure;
 pub mod json;
 mod layers;
 mod lint;
+mod listen;
 mod log;
 mod request;
 mod run;
 
 pub use crate::print::{markdown, text};
 pub use failure::Failure;
+pub use listen::{Listening, listen};
 pub use request::{Reports, Request, Screen, read};
 pub use run::run;
 

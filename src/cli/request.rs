@@ -30,6 +30,8 @@ pub enum Request {
     Screen(Box<Screen>),
     /// Reports on standard output.
     Reports(Box<Reports>),
+    /// The listener, without the screen.
+    Listen(Box<super::Listening>),
     /// A text that needs no work: help, schema, manual, completions.
     Print(String),
 }
@@ -106,6 +108,11 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             request.ready = Some(super::lint::report(&text, request.settings.now)?);
             return Ok(Request::Reports(Box::new(request)));
         }
+        Command::Listen { address, reply, save, messages } => {
+            let plan = super::listen::plan(address.as_deref(), &reply)?;
+            let listening = super::Listening { plan, save, messages, fail_on: options.fail_on };
+            return Ok(Request::Listen(Box::new(listening)));
+        }
         Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
         Command::Domain { names, authoritative } => {
             if authoritative {
@@ -124,7 +131,8 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
                 None => read_message(&file)?,
             };
             let (client_ip, helo) = (envelope.client_ip, envelope.helo);
-            let envelope = Envelope { client_ip, helo, mail_from: envelope.mail_from, hop: envelope.hop };
+            let (mail_from, hop) = (envelope.mail_from, envelope.hop);
+            let envelope = Envelope { client_ip, helo, mail_from, hop, heard: None };
             vec![Task::Message { raw, envelope }]
         }
         Command::Smtp { target, .. } if target == "-" => {
@@ -147,6 +155,7 @@ fn printed(command: &Command) -> Option<Result<String, Failure>> {
         Command::Domain { .. }
         | Command::Message { .. }
         | Command::Smtp { .. }
+        | Command::Listen { .. }
         | Command::Spf { .. }
         | Command::Dmarc { .. }
         | Command::Lint { .. } => None,

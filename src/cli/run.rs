@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
 }
 
 /// Whether a finding of this severity makes the run fail.
-fn fails(fail_on: FailOn, worst: Severity) -> bool {
+pub(super) fn fails(fail_on: FailOn, worst: Severity) -> bool {
     match fail_on {
         FailOn::Info => worst >= Severity::Info,
         FailOn::Warning => worst >= Severity::Warning,

@@ -10,6 +10,7 @@ mod desk;
 mod dns;
 mod https;
 mod ledger;
+pub mod listen;
 pub mod memory;
 mod opinion;
 mod outbox;

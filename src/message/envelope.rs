@@ -1,6 +1,6 @@
 //! The envelope, which no header has: who connected from where, and the sender that was given (RFC 5321 §2.3.1). Field by
-//! field the best witness counts, and which one it was is always said: the person, then the border hop's Received, then
-//! Received-SPF, Authentication-Results, and for the sender Return-Path.
+//! field the best witness counts, and which one it was is always said: the person, then the listener that took the message,
+//! then the border hop's Received, Received-SPF, Authentication-Results, and for the sender Return-Path.
 //!
 //! **The border** is the hop at which the message came from outside to those whom the reader trusts. It is guessed from
 //! the top, with the reason; the person may move it.
@@ -18,6 +18,8 @@ pub const MAX_HOPS: usize = 200;
 pub enum Source {
     /// The person who asks.
     Person,
+    /// The listener that captured the message.
+    Listener,
     /// The `Received` field of the border, its hop counted from 1 at the top.
     Received(usize),
     /// `Received-SPF`.
@@ -32,6 +34,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Source::Person => f.write_str("you said so"),
+            Source::Listener => f.write_str("what the listener saw"),
             Source::Received(hop) => write!(f, "Received, hop {hop}"),
             Source::ReceivedSpf => f.write_str("Received-SPF"),
             Source::AuthenticationResults => f.write_str("Authentication-Results"),
@@ -161,6 +164,12 @@ pub fn known(message: &Message, hops: &[(usize, Received)], border: Option<&Bord
         helo: said.helo.clone().map(|value| Told { value, source: Source::Person }),
         mail_from: said.mail_from.clone().map(|value| Told { value: bare(&value), source: Source::Person }),
     };
+    if let Some(heard) = &said.heard {
+        let source = Source::Listener;
+        known.client_ip = known.client_ip.or(Some(Told { value: heard.client.ip().to_canonical(), source }));
+        known.helo = known.helo.or(Some(Told { value: heard.helo.clone(), source }));
+        known.mail_from = known.mail_from.or(Some(Told { value: bare(&heard.mail_from), source }));
+    }
     let hop = border.and_then(|border| hops.get(border.hop - 1).map(|(_, hop)| (border.hop, hop)));
     if let Some((number, hop)) = hop {
         let source = Source::Received(number);
@@ -303,6 +312,26 @@ mod tests {
         assert_eq!(known.client_ip.unwrap().source, Source::Person);
         assert_eq!(known.mail_from.unwrap(), Told { value: String::new(), source: Source::Person });
         assert_eq!(known.helo.unwrap().source, Source::Received(3));
+    }
+
+    #[test]
+    fn what_the_listener_saw_goes_before_every_header_and_it_is_the_border_itself() {
+        let heard = crate::check::HeardEnvelope {
+            visit: 1,
+            client: "192.0.2.7:40000".parse().unwrap(),
+            helo: "mx.sender.example".into(),
+            mail_from: "bounce@sender.example".into(),
+            rcpt_to: vec!["bob@example.com".into()],
+            tls: None,
+        };
+        let said = Envelope { helo: Some("said.example".into()), heard: Some(heard.into()), ..Envelope::default() };
+        let message = message(CHAIN, said);
+        assert_eq!(message.border(), None);
+        let known = message.known().clone();
+        let source = Source::Listener;
+        assert_eq!(known.client_ip.unwrap(), Told { value: "192.0.2.7".parse().unwrap(), source });
+        assert_eq!(known.mail_from.unwrap(), Told { value: "bounce@sender.example".into(), source });
+        assert_eq!(known.helo.unwrap().source, Source::Person);
     }
 
     #[test]

@@ -133,6 +133,10 @@ fn facts(message: &Message, delays: &[Option<i64>], reversed: &[Reverse]) -> Vec
 
 fn border(message: &Message, delays: &[Option<i64>]) -> Vec<Fact> {
     let Some(border) = message.border() else {
+        if message.envelope().heard.is_some() {
+            let words = "mxray's listener, which took the message: every hop here was written by the sender's side";
+            return vec![Fact::new("border", words)];
+        }
         return vec![Fact::new("hops", "none: the message was never handed over, or its header was taken off")];
     };
     let total: i64 = delays.iter().flatten().filter(|delay| **delay > 0).sum();

@@ -140,7 +140,9 @@ impl Message {
         let wanted: Vec<Wanted> = signatures.iter().chain(sealed).map(wanted).collect();
         let hashes = self.body().map(|body| body_hashes(body, &wanted)).unwrap_or_default();
         let hops = envelope::hops(self);
-        let border = envelope::border(self, &hops, self.envelope.hop);
+        // The listener is the border: whatever stands in a message that it took was written before it.
+        let itself = self.envelope.heard.is_some() && self.envelope.hop.is_none();
+        let border = if itself { None } else { envelope::border(self, &hops, self.envelope.hop) };
         let known = envelope::known(self, &hops, border.as_ref());
         Read { author: Some(Author::of(self)), signatures, unread_signatures, arc, hashes, hops, border, known }
     }
@@ -259,6 +261,9 @@ impl Message {
 
     /// When the border took the message, by its own clock; `None` when it does not say.
     pub fn received_at(&self) -> Option<OffsetDateTime> {
+        if self.envelope.heard.is_some() {
+            return None;
+        }
         let hop = self.border().map_or(0, |border| border.hop - 1);
         self.hops().get(hop).and_then(|(_, hop)| hop.at)
     }

@@ -113,6 +113,7 @@ impl Check<Message> for Spf {
 fn source<T>(told: Option<&Told<T>>) -> Option<&'static str> {
     told.map(|told| match told.source {
         Source::Person => "person",
+        Source::Listener => "listener",
         Source::Received(_) => "received",
         Source::ReceivedSpf => "received-spf",
         Source::AuthenticationResults => "authentication-results",
@@ -153,6 +154,9 @@ fn envelope(message: &Message) -> Vec<Fact> {
             }),
         ),
     ];
+    if message.envelope().heard.is_some() && message.border().is_none() {
+        facts.push(Fact::new("border", "mxray's listener, which took the message"));
+    }
     if let Some(border) = message.border() {
         facts.push(Fact::new("border", format!("hop {}: {}", border.hop, border.why)));
     }

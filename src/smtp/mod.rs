@@ -10,6 +10,7 @@ pub mod dot;
 pub mod export;
 pub mod import;
 pub mod lines;
+pub mod listen;
 pub mod mask;
 pub mod probe;
 pub mod reply;

@@ -24,8 +24,12 @@ const BESIDE: &[&str] = &[
 /// Says of each field whether it counts.
 pub(super) fn judge(message: &Message, fields: &mut [Field]) {
     let Some(border) = message.border() else {
+        let why = match message.envelope().heard {
+            Some(_) => "mxray's listener took the message itself, so every field in it is the sender's word",
+            None => "no Received field says who took the message, so nobody here is known",
+        };
         for field in fields {
-            field.why = "no Received field says who took the message, so nobody here is known".into();
+            field.why = why.into();
         }
         return;
     };

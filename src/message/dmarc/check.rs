@@ -400,6 +400,7 @@ mod tests {
             helo: Some("out.example.com".into()),
             mail_from: Some(sender.into()),
             hop: None,
+            heard: None,
         };
         assert_eq!(word(&section(world, &raw, envelope("x@other.example")), "result"), "fail");
         assert_eq!(word(&section(world, &raw, envelope("")), "result"), "pass");
@@ -431,6 +432,7 @@ mod tests {
             helo: Some("out.football.example.com".into()),
             mail_from: Some("x@football.example.com".into()),
             hop: None,
+            heard: None,
         };
         let message = Message::parse(Arc::from(RFC8463.as_bytes()), spf).unwrap();
         let settled = World::parse(&world).unwrap().settle(&Dmarc, &message, OffsetDateTime::UNIX_EPOCH);

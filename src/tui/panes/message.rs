@@ -178,7 +178,7 @@ fn envelope(text: &str, hop: Option<usize>) -> Result<Envelope, String> {
     if words.next().is_some() {
         return Err("three words at most: the client's address, HELO, MAIL FROM".into());
     }
-    Ok(Envelope { client_ip, helo, mail_from, hop })
+    Ok(Envelope { client_ip, helo, mail_from, hop, heard: None })
 }
 
 fn below_strip(area: Rect) -> Rect {
@@ -277,6 +277,7 @@ mod tests {
                 helo: Some("mx.example".into()),
                 mail_from: Some("ann@example.org".into()),
                 hop: Some(2),
+                heard: None,
             })
         );
         assert_eq!(envelope("- mx.example", None).map(|said| said.helo), Ok(Some("mx.example".into())));

@@ -328,6 +328,7 @@ mod tests {
             helo: Some("out.b.example".into()),
             mail_from: Some(sender.into()),
             hop: None,
+            heard: None,
         };
         let message = Message::parse(Arc::from(raw.as_bytes()), envelope).unwrap();
         let (left_out, lines): (Vec<&str>, Vec<&str>) = world.lines().partition(|line| line.starts_with('?'));

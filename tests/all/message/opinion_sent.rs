@@ -46,6 +46,7 @@ async fn every_difference_to_mail_auth_over_the_spf_suite_is_explained() {
                 helo: Some(case.helo.clone()),
                 mail_from: Some(case.mailfrom.clone()),
                 hop: None,
+                heard: None,
             };
             let raw = Arc::from(&b"From: x@example.com\r\n\r\nhello\r\n"[..]);
             let mut job = Job::new(Task::Message { raw, envelope });

@@ -7,20 +7,28 @@
     tests/measure.py busy                                        keys while a job of 200 lookups runs
     tests/measure.py start                                       whole processes whose answers are there at once
     tests/measure.py smtp --peers DIR                            a TLS dialogue, against openssl and swaks
+    tests/measure.py line                                        from a server's line to its bytes in the terminal, in a real pty
 
 It needs loopdns.py and pty_probe.py (--tools, ../shared/tools) and root, because the rivals know port 53 alone. On a machine
 that others use, --realtime gives whatever is measured, rivals and servers too, the processor first. Nothing leaves the
 machine. Medians of --runs; pairs in turn. pty_probe.py needs pyte: --python names a Python that has it.
 """
 import argparse
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
+import select
+import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -176,9 +184,60 @@ def smtp(args):
     show("mxray / swaks, pair by pair", [a / b for a, b in zip(own, swaks)], 0.5, "")
 
 
+def line(args):
+    """A server's greeting, line by line: from the instant before a line is written to its letters in the pty."""
+    server = socket.create_server(("127.0.0.1", 0))
+    target = f"127.0.0.1:{server.getsockname()[1]}"
+    child, terminal = pty.fork()
+    if not child:
+        os.environ.update(TERM="xterm-256color", LANG="C.UTF-8")
+        os.execv(args.binary, [args.binary, target, "--dns", "127.0.0.1:9"])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    peer, _ = server.accept()
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    seen = bytearray()
+
+    def read(seconds):
+        if select.select([terminal], [], [], seconds)[0]:
+            seen.extend(os.read(terminal, 65536))
+            # What a terminal is asked, it answers.
+            for question, answer in [(b"\x1b[c", b"\x1b[?62;22c"), (b"\x1b[6n", b"\x1b[1;1R")]:
+                if question in seen:
+                    os.write(terminal, answer)
+            return True
+        return False
+
+    def took(number):
+        # A letter of its own for each line: the screen writes only cells that change, so the letters come together.
+        mark = bytes([ord("a") + number % 26]) * 12
+        seen.clear()
+        begun = time.perf_counter()
+        peer.sendall(b"220-" + mark + b"\r\n")
+        while mark not in seen:
+            if time.perf_counter() - begun > 5:
+                sys.exit("a line never came")
+            read(0.1)
+        return (time.perf_counter() - begun) * 1000
+
+    while read(0.3):
+        pass
+    at_once = [took(number) for number in range(300)]
+    quiet = []
+    for number in range(30):
+        while read(0.05):
+            pass
+        quiet.append(took(number))
+    os.kill(child, signal.SIGTERM)
+    os.waitpid(child, 0)
+    for what, numbers in [("a line, behind the frame of the one before", at_once), ("a line, on a quiet screen", quiet)]:
+        show(what, numbers, 16.7)
+        over = sum(number > 16.7 for number in numbers)
+        print(f"{'':<48} {over:8} of {len(numbers)} took longer than a frame; 99 of 100 within {sorted(numbers)[len(numbers) * 99 // 100]:.2f} ms")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["audit", "screen", "busy", "start", "smtp"])
+    parser.add_argument("what", choices=["audit", "screen", "busy", "start", "smtp", "line"])
     parser.add_argument("--binary", default=str(ROOT / "target/release/mxray"))
     parser.add_argument("--tools", default=str(ROOT.parent / "shared/tools"))
     parser.add_argument("--python", default=sys.executable)

@@ -5,6 +5,8 @@
 
 mod terminal;
 
+use std::io::Write;
+
 use terminal::Terminal;
 
 #[test]
@@ -191,6 +193,36 @@ fn a_message_of_the_demo_world_is_opened_by_key_from_the_start_screen() {
     terminal.send("\r");
     terminal.wait("the message", |screen| screen.contains("NOTHING ASKED YET") && screen.contains("ACME Bank"));
     // It is the demo's and not the person's: nothing would be lost.
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+/// A server whose greeting comes line by line, each when it is asked for: the person watches how fast it is shown.
+#[test]
+fn a_line_is_on_the_screen_within_a_frame_of_its_arrival() {
+    const LINES: usize = 60;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = listener.local_addr().expect("an address").to_string();
+    let terminal = Terminal::start(&[&target, "--dns", "127.0.0.1:9"], 120, 40);
+    let (mut server, _) = listener.accept().expect("mxray connects");
+    server.set_nodelay(true).expect("a socket");
+    let mut took: Vec<f64> = (0..LINES)
+        .map(|line| {
+            // No cell of a row keeps its letter from one line to the next.
+            let letter = char::from(b'a' + u8::try_from(line % 26).expect("a letter"));
+            let mark = format!("{}{line}", letter.to_string().repeat(12));
+            let begun = std::time::Instant::now();
+            server.write_all(format!("220-{mark}\r\n").as_bytes()).expect("mxray reads");
+            terminal.wait_for(&mark);
+            begun.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    println!("line: {:.1} ms in the middle, {:.1} at most, of {LINES} lines", took[LINES / 2], took[LINES - 1]);
+    // Each line follows the frame that showed the one before, so it meets the longest wait that there is. A build without
+    // optimization on a machine that others use is given twice the time; tests/measure.py holds a release build to it.
+    assert!(took[LINES / 2] < 2.0 * 16.7, "{took:?}");
+    drop(server);
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }

@@ -24,8 +24,9 @@ use crate::tui::{Ended, Options, Prepare, TuiError};
 use clipboard::Clipboard;
 use terminal::Screen;
 
-/// What jobs tell is drawn at most so often; keys are drawn at once.
-const FRAME: Duration = Duration::from_millis(16);
+/// What jobs tell is drawn at most so often; keys are drawn at once. Half a frame of a terminal at 60 Hz: a line that comes
+/// just behind a drawing waits so long and is then drawn, and both together must stay within one frame.
+const FRAME: Duration = Duration::from_millis(8);
 /// A file larger than this is not read: a message of 100 MB is hostile already.
 const LARGEST_FILE: u64 = 256 * 1024 * 1024;
 

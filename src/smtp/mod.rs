@@ -12,6 +12,7 @@ pub mod import;
 pub mod lines;
 pub mod listen;
 pub mod mask;
+pub mod outgoing;
 pub mod probe;
 pub mod reply;
 pub mod session;

@@ -113,6 +113,10 @@ pub enum Action {
     HandsOn,
     /// Send the message of the message pane, after a question.
     SendMessage,
+    /// Write the message in an editor, then send it after a question.
+    Compose,
+    /// A message was written: where it goes, its bytes.
+    Composed(crate::job::JobId, Arc<[u8]>),
     /// The certificates of a dialogue.
     Certificates,
     /// Copy the dialogues.

@@ -1,8 +1,20 @@
 //! What the screen wants done outside; `runtime` alone does it.
 
+use std::sync::Arc;
+
+use crate::check::Transcript;
 use crate::config::Upstream;
 use crate::job::{Job, JobId};
 use crate::smtp::probe::Move;
+
+/// What an editor opens.
+#[derive(Clone, Debug)]
+pub enum Draft {
+    /// A new message for the transaction of a dialogue.
+    New(Arc<Transcript>),
+    /// What was written before.
+    Again(Arc<[u8]>),
+}
 
 /// One thing to do.
 #[derive(Clone, Debug)]
@@ -13,6 +25,13 @@ pub enum Effect {
     Cancel(JobId),
     /// Say something in the dialogue that the person holds.
     Say(JobId, Move),
+    /// Let the person write a text in their editor, the screen away meanwhile; it comes back under the id.
+    Edit {
+        /// The dialogue that it is for.
+        id: JobId,
+        /// What the editor opens.
+        draft: Draft,
+    },
     /// Ask other name servers from now on; none: the system's.
     Switch(Vec<Upstream>),
     /// Put a text on the clipboard.

@@ -48,6 +48,8 @@ pub enum Event {
     Opened(String, Result<Arc<[u8]>, String>),
     /// A file was written, or why not.
     Saved(String, Result<(), String>),
+    /// The editor has ended: the text, or why there is none.
+    Edited(JobId, Result<Arc<[u8]>, String>),
     /// Something of ours broke without ending the program.
     Broke(String),
 }

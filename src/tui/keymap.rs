@@ -146,6 +146,14 @@ pub const BINDINGS: &[Binding] = &[
         "",
         "After DATA by hand: send the message of the message pane; asks before it does",
     ),
+    bind(
+        &[Char('c')],
+        "c",
+        &[PaneId::Smtp],
+        || Action::Compose,
+        "write",
+        "After DATA by hand: write the message in your editor ($VISUAL or $EDITOR), then send it; asks before it does",
+    ),
     bind(&[Char('t')], "t", &[PaneId::Smtp], || Action::Certificates, "certificates", "The certificates of each host"),
     bind(&[Char('r')], "r", REPORTS, || Action::AskAgain, "ask again", "Ask everything again, past the cache"),
     bind(

@@ -70,6 +70,8 @@ pub struct Shared {
     pub open_paste: bool,
     /// The message in the message pane, as it came.
     pub message: Option<Arc<[u8]>>,
+    /// The message that was written in an editor and not yet sent.
+    pub composed: Option<Arc<[u8]>>,
     next_job: u64,
 }
 
@@ -214,6 +216,7 @@ impl Shared {
             long_copy: None,
             open_paste: false,
             message: None,
+            composed: None,
             next_job: 1,
         }
     }

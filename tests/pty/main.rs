@@ -2,10 +2,11 @@
 //! deadline and never sleep.
 #![cfg(test)]
 #![cfg(unix)]
+#![expect(clippy::print_stdout, reason = "a measurement says what it measured")]
 
 mod terminal;
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 use terminal::Terminal;
 
@@ -223,6 +224,135 @@ fn a_line_is_on_the_screen_within_a_frame_of_its_arrival() {
     // optimization on a machine that others use is given twice the time; tests/measure.py holds a release build to it.
     assert!(took[LINES / 2] < 2.0 * 16.7, "{took:?}");
     drop(server);
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+/// An SMTP server that keeps every byte of a message, and what it was told besides.
+fn keeper(offers: &'static str) -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = listener.local_addr().expect("an address").to_string();
+    // A test sends one message or two.
+    let (sender, kept) = std::sync::mpsc::sync_channel(8);
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            let mut reader = std::io::BufReader::new(socket.try_clone().expect("a socket"));
+            let _ = socket.write_all(b"220 keeper.example\r\n");
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
+                let reply = match verb.as_slice() {
+                    b"EHLO" => format!("250-keeper.example\r\n{offers}250 HELP\r\n"),
+                    b"DATA" => "354 go\r\n".to_owned(),
+                    b"QUIT" => "221 bye\r\n".to_owned(),
+                    _ => "250 ok\r\n".to_owned(),
+                };
+                let _ = socket.write_all(reply.as_bytes());
+                if verb == b"DATA" {
+                    let mut message = Vec::new();
+                    while !message.ends_with(b"\r\n.\r\n") && message != b".\r\n" {
+                        if !reader.read_until(b'\n', &mut message).is_ok_and(|read| read > 0) {
+                            return;
+                        }
+                    }
+                    let _ = sender.send(message);
+                    let _ = socket.write_all(b"250 2.0.0 kept\r\n");
+                }
+                line.clear();
+            }
+        }
+    });
+    (target, kept)
+}
+
+/// Types a transaction up to DATA, and leaves the line.
+fn up_to_data(terminal: &Terminal) {
+    terminal.wait("the end of the first look", |screen| screen.contains("221") && screen.contains("i type"));
+    terminal.send("i");
+    terminal.wait("the line", |screen| screen.contains("Tab completes") && screen.contains("220 keeper"));
+    for (line, seen) in [
+        ("EHLO me.example", "250 HELP"),
+        ("MAIL FROM:<ann@me.example>", "MAIL FROM:<ann@me.example>"),
+        ("RCPT TO:<bob@keeper.example>", "RCPT TO:<bob@keeper.example>"),
+        ("DATA", "354 go"),
+    ] {
+        terminal.send(&format!("{line}\r"));
+        terminal.wait_for(seen);
+    }
+    terminal.send("\x1b");
+    terminal.wait("the keys", |screen| screen.contains("c writes it in your editor") && screen.contains("q quit"));
+}
+
+#[test]
+fn a_message_written_in_an_editor_arrives_byte_for_byte_and_a_cancelled_one_does_not() {
+    let (target, kept) = keeper("250-SIZE 200\r\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let editor = folder.path().join("editor");
+    // It shows that it has the terminal, waits for a key of the person's, and writes.
+    let script = "#!/bin/sh\nprintf 'EDITOR HERE'\nread key\n\
+        printf '%s' \"$key\" > \"$(dirname \"$0\")/key\"\n\
+        printf 'From: ann@me.example\\nDate: x\\n\\n.\\n.dot\\r\\n..two\\ngr\\303\\274n\\nno end' > \"$1\"\n";
+    std::fs::write(&editor, script).expect("a script");
+    std::process::Command::new("chmod").arg("+x").arg(&editor).status().expect("chmod");
+    let editor = editor.display().to_string();
+    let terminal = Terminal::start_with(&[&target, "--dns", "127.0.0.1:9"], 120, 40, &[("EDITOR", &editor)]);
+    up_to_data(&terminal);
+    terminal.send("c");
+    terminal.wait_for("EDITOR HERE");
+    terminal.send("jqy\r");
+    let screen = terminal.wait_for("send this message?");
+    for told in ["3 lines that begin", "not offer 8BITMIME", "IN CLEAR TEXT", "to <bob@keeper.example>"] {
+        assert!(screen.contains(told), "{told}\n{screen}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("key")).expect("the key"), "jqy", "the editor has the keys");
+    terminal.send("\x1b");
+    terminal.wait_for("not sent");
+    assert!(kept.try_recv().is_err(), "a cancelled message goes nowhere");
+    // What was written is there again.
+    terminal.send("c");
+    terminal.wait_for("EDITOR HERE");
+    terminal.send("\r");
+    terminal.wait_for("send this message?");
+    terminal.send("n");
+    terminal.wait_for("not sent");
+    // And once more, with a line behind it.
+    let script = "#!/bin/sh\nprintf '.more\\n' >> \"$1\"\n";
+    std::fs::write(folder.path().join("editor"), script).expect("a script");
+    terminal.send("c");
+    terminal.wait_for("send this message?");
+    terminal.send("y");
+    terminal.wait_for("250 2.0.0 kept");
+    let message = kept.recv_timeout(std::time::Duration::from_secs(10)).expect("a message");
+    assert_eq!(
+        String::from_utf8_lossy(&message),
+        "From: ann@me.example\r\nDate: x\r\n\r\n..\r\n..dot\r\n...two\r\ngrün\r\nno end.more\r\n.\r\n"
+    );
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn the_message_of_the_message_pane_arrives_byte_for_byte() {
+    let (target, kept) = keeper("250-8BITMIME\r\n");
+    let terminal = Terminal::start(&[&target, "--dns", "127.0.0.1:9"], 100, 30);
+    up_to_data(&terminal);
+    terminal.send("c");
+    terminal.wait_for("no editor: set $VISUAL or $EDITOR");
+    terminal.paste("From: ann@me.example\nDate: x\nSubject: hi\n\n.hidden\nQUIT\n.\n");
+    terminal.wait_for("Subject");
+    terminal.send("3");
+    terminal.wait_for("m takes the one of pane 2");
+    terminal.send("m");
+    terminal.wait_for("send this message?");
+    terminal.send("y");
+    terminal.wait_for("250 2.0.0 kept");
+    let message = kept.recv_timeout(std::time::Duration::from_secs(10)).expect("a message");
+    assert_eq!(
+        String::from_utf8_lossy(&message),
+        "From: ann@me.example\r\nDate: x\r\nSubject: hi\r\n\r\n..hidden\r\nQUIT\r\n..\r\n.\r\n"
+    );
+    terminal.send("q");
+    terminal.wait("the question or the end", |screen| screen.contains("quit?") || screen.is_empty());
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }

@@ -21,10 +21,35 @@ const CLOSE: Duration = Duration::from_millis(8);
 const LONG: usize = 40;
 const LONG_PAUSE: Duration = Duration::from_millis(150);
 
+/// What the terminal sends, as long as this is kept.
+pub struct Keys {
+    receiver: mpsc::Receiver<Event>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Keys {
+    /// The next event; `None` when the terminal is gone.
+    pub async fn recv(&mut self) -> Option<Event> {
+        self.receiver.recv().await
+    }
+
+    /// An event that is there already.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Lets go of the terminal: whoever is started in it now has the keys.
+    pub async fn stop(&mut self) {
+        self.task.abort();
+        // It ends by being cancelled; only that it has ended counts.
+        let _ = (&mut self.task).await;
+    }
+}
+
 /// Starts reading. Keys wait in a channel of 256: a person never fills it, a paste is one event.
-pub fn start() -> mpsc::Receiver<Event> {
+pub fn start() -> Keys {
     let (sender, receiver) = mpsc::channel(256);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut stream = EventStream::new();
         let mut next = stream.next().await;
         let mut alone: Option<(KeyEvent, Instant)> = None;
@@ -71,7 +96,7 @@ pub fn start() -> mpsc::Receiver<Event> {
             };
         }
     });
-    receiver
+    Keys { receiver, task }
 }
 
 /// The key with all that follow it at once.

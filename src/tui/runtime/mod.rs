@@ -3,19 +3,21 @@
 //! nothing runs: no timer, no byte.
 
 mod clipboard;
+mod editor;
 mod input;
 mod terminal;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::config::{Settings, Upstream};
 use crate::engine::{Engine, Outbox};
 use crate::job::{Job, JobId};
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Draft, Effect};
 use crate::tui::event::{Delivery, Event};
 use crate::tui::state::State;
 use crate::tui::update::{go, settle, start, update};
@@ -56,6 +58,8 @@ struct Runtime {
     target: Option<String>,
     message: Option<Arc<[u8]>>,
     ended: Option<Ended>,
+    /// What the editor is to open, once this batch of events is taken in.
+    to_edit: Option<(JobId, Draft)>,
 }
 
 /// What came out of the preparation.
@@ -79,6 +83,7 @@ impl Runtime {
             target: options.target,
             message: options.message,
             ended: None,
+            to_edit: None,
         }
     }
 
@@ -122,7 +127,7 @@ impl Runtime {
                 key = keys.recv() => match key {
                     Some(event) => {
                         self.take(event, screen);
-                        while let Ok(event) = keys.try_recv() {
+                        while let Some(event) = keys.try_recv() {
                             self.take(event, screen);
                         }
                         next_frame = Some(Instant::now());
@@ -153,6 +158,17 @@ impl Runtime {
                     next_frame = next_frame.or(Some(last_frame + FRAME));
                 }
             }
+            if let Some((id, draft)) = self.to_edit.take() {
+                // The editor reads the keys now, and nobody else.
+                keys.stop().await;
+                let edited = self.edit(draft, screen, &mut signals).await;
+                keys = input::start();
+                match edited {
+                    Ok(text) => self.take(Event::Edited(id, text), screen),
+                    Err(ended) => self.ended = Some(ended),
+                }
+                next_frame = Some(Instant::now());
+            }
             if next_frame.is_some_and(|at| at <= Instant::now()) && self.ended.is_none() {
                 for (id, event) in self.outbox.drain() {
                     self.take(Event::Job(id, event), screen);
@@ -165,6 +181,50 @@ impl Runtime {
         }
         drop(keep);
         Ok(self.ended.unwrap_or(Ended::Quit))
+    }
+
+    /// Gives the terminal to the person's editor and takes it back. A signal that means us ends both; Ctrl-C and Ctrl-\\ mean
+    /// the editor.
+    async fn edit(
+        &mut self,
+        draft: Draft,
+        screen: &mut Screen,
+        signals: &mut mpsc::Receiver<i32>,
+    ) -> Result<Result<Arc<[u8]>, String>, Ended> {
+        let Some(command) = editor::command() else {
+            let why = "no editor: set $VISUAL or $EDITOR; or type the message line by line (i), a single dot ends it";
+            return Ok(Err(why.to_owned()));
+        };
+        let (text, is_new): (Arc<[u8]>, bool) = match draft {
+            Draft::New(transcript) => {
+                let text = crate::smtp::outgoing::draft(&transcript, OffsetDateTime::now_utc());
+                (Arc::from(text.into_bytes()), true)
+            }
+            Draft::Again(text) => (text, false),
+        };
+        screen.suspend();
+        let mut writing = Box::pin(editor::write(&command, &text));
+        let ended = loop {
+            tokio::select! {
+                written = &mut writing => break Ok(written),
+                Some(number) = signals.recv() => {
+                    if !terminal::is_from_a_key(number) {
+                        break Err(Ended::Signal(number));
+                    }
+                }
+            }
+        };
+        if ended.is_ok()
+            && let Err(error) = screen.resume()
+        {
+            return Ok(Err(format!("the terminal did not come back: {error}")));
+        }
+        match ended {
+            Ok(Ok(written)) if is_new && written == text => {
+                Ok(Err("the draft was left as it was; nothing is sent".to_owned()))
+            }
+            ended => ended,
+        }
     }
 
     fn first_effects(&mut self) {
@@ -218,6 +278,8 @@ impl Runtime {
             }
             Effect::CopyByTerminal { what, text } => self.copy_by_terminal(&what, &text, screen),
             Effect::Redraw => screen.clear(),
+            // The loop alone can let go of the keys.
+            Effect::Edit { id, draft } => self.to_edit = Some((id, draft)),
             other => self.outside(other),
         }
     }
@@ -275,7 +337,7 @@ impl Runtime {
                 Event::Saved(path, saved)
             }),
             Effect::Quit => self.ended = Some(Ended::Quit),
-            Effect::Copy { .. } | Effect::CopyByTerminal { .. } | Effect::Redraw => {}
+            Effect::Copy { .. } | Effect::CopyByTerminal { .. } | Effect::Redraw | Effect::Edit { .. } => {}
         }
     }
 

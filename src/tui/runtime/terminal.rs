@@ -76,6 +76,27 @@ impl Screen {
         out.flush()
     }
 
+    /// Gives the terminal back for a while, to a program that is started in it.
+    pub fn suspend(&mut self) {
+        give_back();
+    }
+
+    /// Takes the terminal again; the next frame is drawn whole.
+    pub fn resume(&mut self) -> io::Result<()> {
+        terminal::enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        queue!(
+            self.terminal.backend_mut(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            EnableMouseCapture,
+            cursor::Hide
+        )?;
+        // The window may have another size now.
+        self.terminal.autoresize()?;
+        self.terminal.clear()
+    }
+
     /// Gives the terminal back.
     pub fn leave(self) {
         give_back();
@@ -132,12 +153,15 @@ pub fn signals() -> io::Result<mpsc::Receiver<i32>> {
         let mut stream = signal(kind)?;
         let sender = sender.clone();
         tokio::spawn(async move {
-            if stream.recv().await.is_some() {
-                let _ = sender.send(kind.as_raw_value()).await;
-            }
+            while stream.recv().await.is_some() && sender.send(kind.as_raw_value()).await.is_ok() {}
         });
     }
     Ok(receiver)
+}
+
+/// Whether a signal is one that keys send (Ctrl-C, Ctrl-\): while another program has the terminal, it means that one.
+pub fn is_from_a_key(number: i32) -> bool {
+    [SignalKind::interrupt(), SignalKind::quit()].iter().any(|kind| kind.as_raw_value() == number)
 }
 
 /// Collects what a frame writes and sends it at once.

@@ -16,6 +16,7 @@ use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::event::{Delivery, Event, MAX_PASTE, NoText};
 use crate::tui::inquiry::{Inquiry, Stage, size};
+use crate::tui::panes::smtp::{LINE_HINT, MESSAGE_HINT};
 use crate::tui::state::{EngineStage, Overlay, Purpose, Shared, State};
 use crate::tui::view::pane_area;
 use keys::{burst, load, paste, point, press};
@@ -75,6 +76,11 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Saved(path, Err(why)) => {
             state.shared.warn(format!("not saved: {path}: {why}"));
+            Vec::new()
+        }
+        Event::Edited(id, Ok(bytes)) => dispatch(state, PaneId::Smtp, &Action::Composed(id, bytes)),
+        Event::Edited(_, Err(why)) => {
+            state.shared.warn(why);
             Vec::new()
         }
         Event::Broke(what) => {
@@ -138,6 +144,10 @@ fn seen_by_smtp(shared: &mut Shared) {
 fn by_hand(shared: &mut Shared, transcript: &crate::check::Transcript) {
     if let Some(line) = shared.line.as_mut().filter(|line| line.purpose == Purpose::Say) {
         line.hidden = crate::smtp::typed::awaits_secret(transcript);
+        let hint = if crate::smtp::typed::awaits_message(transcript) { MESSAGE_HINT } else { LINE_HINT };
+        if line.hint != hint {
+            line.hint = hint.to_owned();
+        }
         if transcript.finished {
             shared.line = None;
             shared.tell("the dialogue has ended; i begins another");

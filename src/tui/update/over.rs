@@ -47,6 +47,7 @@ pub(super) fn answer_overlay(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             KeyCode::Char('y') => {
                 let effect = (**effect).clone();
                 state.shared.overlay = None;
+                state.shared.composed = None;
                 return vec![effect];
             }
             KeyCode::Esc | KeyCode::Char('n' | 'q') => {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::check::{LineEnding, Transcript, TranscriptEntry, TranscriptEvent};
 use crate::finding::Severity;
-use crate::job::{JobEvent, SmtpPlan, Task};
+use crate::job::{JobEvent, JobId, SmtpPlan, Task};
 use crate::report::{Lookup, LookupId, Report, VerdictLine};
 use crate::smtp::probe::Move;
 use crate::tui::action::PaneId;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Draft, Effect};
 use crate::tui::event::Event;
 use crate::tui::state::{Overlay, State};
 use crate::tui::update::tests::{fresh, press, started, tell};
@@ -133,6 +133,63 @@ fn a_message_goes_out_only_after_a_screen_that_says_what_will_happen() {
     early.shared.message = Some(Arc::from(b"x".as_slice()));
     press(&mut early, "⎋m");
     assert!(early.shared.overlay.is_none(), "no message before DATA");
+}
+
+const DATA: &str = "C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: DATA\nS: 354 go";
+
+#[test]
+fn a_message_is_written_in_an_editor_and_sent_after_the_same_screen() {
+    let mut state = by_hand(&format!("{GREETED}\n{DATA}"));
+    assert!(state.shared.line.as_ref().unwrap().hint.contains("your editor"));
+    let effects = press(&mut state, "⎋c");
+    let [Effect::Edit { id, draft: Draft::New(transcript) }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((id.0, transcript.entries.len()), (2, 11));
+    let written: Arc<[u8]> = Arc::from("From: a@b\nDate: x\n\n.grün\n".as_bytes());
+    assert!(update(&mut state, Event::Edited(*id, Ok(written.clone()))).is_empty(), "nothing is sent yet");
+    let Some(Overlay::ConfirmSend { text, .. }) = &state.shared.overlay else { panic!() };
+    for told in ["IN CLEAR TEXT", "from <a@b> to <c@d>", "1 line that begins with a dot", "8BITMIME", "really sent"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(press(&mut state, "⎋").is_empty(), "Esc sends nothing");
+    let effects = press(&mut state, "c");
+    let [Effect::Edit { draft: Draft::Again(kept), .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(*kept, written, "what was written is not lost");
+    update(&mut state, Event::Edited(*id, Ok(written.clone())));
+    let effects = press(&mut state, "y");
+    let [Effect::Say(_, Move::SendThis(sent))] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(*sent, written);
+    assert!(state.shared.composed.is_none(), "sent is sent");
+}
+
+#[test]
+fn an_editor_that_brings_nothing_is_told_and_sends_nothing() {
+    let mut state = by_hand(&format!("{GREETED}\n{DATA}"));
+    press(&mut state, "⎋c");
+    assert!(update(&mut state, Event::Edited(JobId(2), Err("no editor: set $VISUAL".into()))).is_empty());
+    assert!(state.shared.overlay.is_none() && state.shared.notice.as_ref().unwrap().text.contains("$VISUAL"));
+    let mut early = by_hand(GREETED);
+    assert!(press(&mut early, "⎋c").is_empty(), "no editor before DATA");
+    assert!(early.shared.notice.as_ref().unwrap().text.contains("say DATA first"));
+    // The server has gone away while the person wrote.
+    tell(&mut state, 2, dialogue(&format!("{GREETED}\n{DATA}\nS: 421 too slow"), false));
+    assert!(update(&mut state, Event::Edited(JobId(2), Ok(Arc::from(b"x".as_slice())))).is_empty());
+    assert!(state.shared.overlay.is_none() && state.shared.composed.is_some());
+}
+
+#[test]
+fn hands_on_means_one_dialogue_with_the_address_that_was_looked_at() {
+    let mut state = fresh();
+    press(&mut state, "⎋3:mail.example:587⏎");
+    tell(&mut state, 1, JobEvent::Lookup(lookup(1)));
+    let peer = Some("[2001:db8::25]:587".parse().unwrap());
+    let event = TranscriptEvent::Connected { local: None, peer };
+    let entries = vec![TranscriptEntry { at: Duration::ZERO, tls: false, event }];
+    tell(&mut state, 1, JobEvent::Dialogue(LookupId(1), Arc::new(Transcript { entries, finished: false })));
+    let effects = press(&mut state, "i");
+    let jobs = started(&effects);
+    let [(_, job)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let Task::Smtp { plan, .. } = &job.task else { panic!() };
+    assert_eq!((plan.hands_on, plan.family), (true, Some(crate::job::Family::V6)));
 }
 
 #[test]

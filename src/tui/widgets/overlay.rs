@@ -104,7 +104,9 @@ fn paper(state: &State, area: Rect, rows: &[Vec<Piece>], top: usize, buffer: &mu
 
 fn note(state: &State, area: Rect, title: &str, text: &str, buffer: &mut Buffer) {
     let width = area.width.saturating_sub(4).min(70);
-    let rows = wrap(vec![Piece::new(text, Look::Plain)], usize::from(width), 0);
+    let warned = |line: &str| if line.starts_with("! ") { Look::Warn } else { Look::Plain };
+    let paragraphs = text.split('\n').map(|line| wrap(vec![Piece::new(line, warned(line))], usize::from(width), 0));
+    let rows: Vec<Vec<Piece>> = paragraphs.flatten().collect();
     let inner = framed(state, area, title, width, u16::try_from(rows.len()).unwrap_or(u16::MAX), buffer);
     for (y, row) in (inner.top()..inner.bottom()).zip(&rows) {
         pieces(buffer, state.shared.theme, (inner.x, y), inner.width, row);

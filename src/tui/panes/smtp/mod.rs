@@ -11,6 +11,7 @@
 //! `v` turns to the report with certificates and findings and back; `i` puts the person's hands on the line.
 
 mod rows;
+mod send;
 mod table;
 
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
-use crate::check::Transcript;
-use crate::job::{SmtpPlan, Task};
+use crate::check::{Transcript, TranscriptEvent};
+use crate::job::{Family, SmtpPlan, Task};
 use crate::report::{Link, LookupId};
 use crate::smtp::export::{Form, Held, export};
 use crate::smtp::probe::Move;
@@ -29,12 +30,17 @@ use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
 use crate::tui::document::wrap::columns;
 use crate::tui::effect::Effect;
-use crate::tui::inquiry::{Inquiry, size};
+use crate::tui::inquiry::Inquiry;
 use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
 use crate::tui::theme::Look;
 use crate::tui::viewer::{Viewer, pieces, rule};
 use crate::tui::widgets::start;
 use rows::{Place, Rows, host, port};
+
+/// What stands on the line while it is empty.
+pub const LINE_HINT: &str = "a line of SMTP; Tab completes, Up repeats, Esc leaves the line";
+/// The same while the server waits for a message.
+pub const MESSAGE_HINT: &str = "Esc, then c: your editor, m: the message of pane 2; or type it: a single dot ends it";
 
 /// The SMTP pane.
 pub struct SmtpPane {
@@ -129,7 +135,16 @@ impl SmtpPane {
                 return Vec::new();
             }
         };
-        let effects = self.talk_to(target, SmtpPlan { hands_on: true, ..SmtpPlan::default() }, true, shared);
+        // One dialogue alone: the address family of the one that is looked at, and all else as it was asked.
+        let family = self.current(shared).and_then(|(_, transcript)| family(&transcript));
+        let before = match shared.inquiry(PaneId::Smtp).map(|inquiry| &inquiry.task) {
+            Some(Task::Smtp { plan, .. }) => plan.clone(),
+            _ => SmtpPlan::default(),
+        };
+        let SmtpPlan { ehlo, tls, lmtp, .. } = before;
+        let family = family.or(before.family);
+        let plan = SmtpPlan { ehlo, tls, lmtp, family, hands_on: true, ..SmtpPlan::default() };
+        let effects = self.talk_to(target, plan, true, shared);
         ask_for_line(shared);
         effects
     }
@@ -141,28 +156,6 @@ impl SmtpPane {
         };
         self.cursor = None;
         vec![Effect::Say(id, Move::Send(text.as_bytes().to_vec()))]
-    }
-
-    /// Asks before a message goes out: a screen that says what will happen.
-    fn offer_message(&mut self, shared: &mut Shared) {
-        let (Some(inquiry), Some((lookup, transcript))) = (open_by_hand(shared), self.current(shared)) else {
-            return shared.tell("a message is sent only by hand: i, then MAIL FROM, RCPT TO, DATA");
-        };
-        if !typed::awaits_message(&transcript) {
-            return shared.tell("the server does not wait for a message; say DATA first");
-        }
-        let Some(message) = shared.message.clone() else {
-            return shared.tell("no message in pane 2: paste or open one there first");
-        };
-        let (sender, recipients) = typed::envelope(&transcript);
-        let text = format!(
-            "The message of pane 2 ({}) goes to {} from <{sender}> to {}. It is really sent. y sends it, Esc does not.",
-            size(message.len()),
-            host(inquiry, lookup),
-            recipients.iter().map(|one| format!("<{one}>")).collect::<Vec<_>>().join(", "),
-        );
-        let effect = Effect::Say(inquiry.id, Move::SendThis(message));
-        shared.overlay = Some(Overlay::ConfirmSend { text, effect: Box::new(effect) });
     }
 
     fn ask_envelope(&self, shared: &mut Shared) {
@@ -329,7 +322,7 @@ fn open_by_hand(shared: &Shared) -> Option<&Inquiry> {
 }
 
 fn ask_for_line(shared: &mut Shared) {
-    shared.ask(Purpose::Say, "C", "a line of SMTP; Tab completes, Up repeats, Esc leaves the line");
+    shared.ask(Purpose::Say, "C", LINE_HINT);
 }
 
 impl Pane for SmtpPane {
@@ -348,7 +341,9 @@ impl Pane for SmtpPane {
                 _ => shared.tell("nobody to talk to again: type host:port first (:)"),
             },
             Action::HandsOn => return self.hands_on(shared),
-            Action::SendMessage => self.offer_message(shared),
+            Action::SendMessage => send::offer_pane_message(shared),
+            Action::Compose => return send::compose(shared),
+            Action::Composed(id, message) => send::composed(*id, message.clone(), shared),
             Action::Envelope => self.ask_envelope(shared),
             Action::Answered(Purpose::Say, text) => return self.said(text, shared),
             Action::Answered(Purpose::Envelope, text) => return self.set_envelope(text, shared),
@@ -394,7 +389,9 @@ impl Pane for SmtpPane {
         match action {
             Action::HistoryBack | Action::HistoryForward => false,
             Action::CycleSource | Action::HandsOn | Action::Envelope | Action::Certificates => here,
-            Action::SendMessage => open_by_hand(shared).is_some(),
+            Action::SendMessage | Action::Compose => {
+                by_hand(shared).is_some_and(|transcript| typed::awaits_message(&transcript))
+            }
             other => report_enabled(other, PaneId::Smtp, shared),
         }
     }
@@ -407,7 +404,8 @@ impl Pane for SmtpPane {
         let waits = self.current(shared).is_some_and(|(_, transcript)| typed::awaits_message(&transcript));
         match (by_hand, waits) {
             (true, true) => Some(
-                "the server waits for the message: i types it (a single dot ends it), m sends the one of pane 2".into(),
+                "the server waits for the message: c writes it in your editor, m takes the one of pane 2, i types it"
+                    .into(),
             ),
             (true, false) => Some("your hands are on this dialogue: i opens the line".into()),
             (false, _) => None,
@@ -417,6 +415,16 @@ impl Pane for SmtpPane {
     fn single_link(&self) -> Option<Link> {
         if self.face == Face::Report { self.viewer.single_link() } else { None }
     }
+}
+
+/// The family of the address that a dialogue reached.
+fn family(transcript: &Transcript) -> Option<Family> {
+    transcript.entries.iter().find_map(|entry| match &entry.event {
+        TranscriptEvent::Connected { peer: Some(peer), .. } => {
+            Some(if peer.is_ipv4() { Family::V4 } else { Family::V6 })
+        }
+        _ => None,
+    })
 }
 
 /// What Tab and the line itself need of the dialogue that the person holds.

@@ -218,7 +218,13 @@ fn why_not(author: &Name, outcome: &Outcome<'_>) -> String {
     let would = outcome.signatures.iter().find(|(_, aligned)| *aligned == Some(true));
     let other = outcome.signatures.iter().find(|(one, _)| one.verdict == dkim::Verdict::Pass);
     let signed = match (would, other) {
-        (Some((one, _)), _) => format!("its own signature #{} is {}: {}", one.number, one.verdict.word(), one.reason),
+        (Some((one, _)), _) => {
+            let came = match one.verdict {
+                dkim::Verdict::Fail => "fails".to_owned(),
+                other => format!("is {}", other.word()),
+            };
+            format!("its own signature #{} {came}: {}", one.number, one.reason)
+        }
         (None, Some((one, _))) => {
             let name = one.signature.domain.as_ref().map(ToString::to_string).unwrap_or_default();
             format!("the signature that passes is {name}'s")

@@ -26,8 +26,10 @@ pub struct Bulk;
 enum Met {
     Yes,
     No,
-    /// We could not look, or DNS shows only a part.
+    /// DNS shows only a part.
     Unknown,
+    /// We could not look; the record's own section says why.
+    NotSeen,
     /// DNS can never show it.
     NotInDns,
 }
@@ -37,7 +39,7 @@ impl Met {
         match self {
             Met::Yes => "met",
             Met::No => "unmet",
-            Met::Unknown => "unknown",
+            Met::Unknown | Met::NotSeen => "unknown",
             Met::NotInDns => "not in DNS",
         }
     }
@@ -79,18 +81,18 @@ impl Check<Domain> for Bulk {
             return Ok(absent_with_its_name(ID, TITLE));
         }
         let spf = match txt.look() {
-            Look::Unknown(why) => (Met::Unknown, format!("could not look: {why}")),
+            Look::Unknown(why) => (Met::NotSeen, format!("could not look: {why}")),
             Look::Found(_) if txt.texts().any(|text| is_spf(&text)) => (Met::Yes, "a record is published".to_owned()),
             Look::Found(_) | Look::Absent(_) => (Met::No, format!("no SPF record at {}", domain.name)),
         };
         let dkim = match keys.map(|keys| (keys.answer.look(), keys.is_no_such_name())) {
-            Some((Look::Unknown(why), _)) => (Met::Unknown, format!("could not look: {why}")),
+            Some((Look::Unknown(why), _)) => (Met::NotSeen, format!("could not look: {why}")),
             // Nothing exists below a name that does not exist (RFC 8020).
             None | Some((_, true)) => (Met::No, "nothing is published below _domainkey".to_owned()),
             Some(_) => (Met::Unknown, "keys may be there; DNS cannot list selectors (see DKIM)".to_owned()),
         };
         let dmarc = match (&dmarc.temperror, dmarc.policies, &dmarc.policy_domain) {
-            (Some(why), ..) => (Met::Unknown, format!("could not look: {why}")),
+            (Some(why), ..) => (Met::NotSeen, format!("could not look: {why}")),
             (None, Some(_), Some(at)) => (Met::Yes, format!("a policy stands at {at}; p=none is enough")),
             (None, ..) => (Met::No, "no DMARC policy applies".to_owned()),
         };
@@ -164,8 +166,10 @@ fn section(domain: &Domain, rules: &[Rule], nothing_sends: bool) -> Section {
             .with_reference("Google and Yahoo sender guidelines (February 2024), Outlook.com (5 May 2025)"),
         );
     }
-    if visible().all(|rule| rule.met == Met::Unknown) {
+    if visible().any(|rule| rule.met == Met::NotSeen) {
         section.state = State::Unknown;
+    }
+    if visible().all(|rule| matches!(rule.met, Met::Unknown | Met::NotSeen)) {
         section.headline = "could not look".into();
     }
     let columns = ["Rule", "Who, since", "", "How we know"].map(String::from).to_vec();
@@ -228,6 +232,17 @@ mod tests {
         let section = settle(faults).section;
         assert_eq!((section.state, states(&section)), (State::Unknown, ["unknown"; 3].map(String::from).to_vec()));
         assert!(section.findings.is_empty());
+    }
+
+    #[test]
+    fn one_rule_that_could_not_be_looked_at_leaves_the_whole_unknown() {
+        let records = "example.com TXT \"v=spf1 -all\"\n_dmarc.example.com TXT \"v=DMARC1; p=none\"\n";
+        for fault in
+            ["example.com TXT !servfail", "_dmarc.example.com TXT !timeout", "_domainkey.example.com TXT !refused"]
+        {
+            let section = settle(&format!("{records}example.com A 192.0.2.1\n{fault}")).section;
+            assert_eq!(section.state, State::Unknown, "{fault}");
+        }
     }
 
     #[test]

@@ -37,6 +37,27 @@ pub(super) fn no_such_name(domain: &Domain, whole_zone: bool) -> Finding {
     }
 }
 
+/// A server that says of some types that the name is not there, and has others at it.
+pub(super) fn denied(domain: &Domain, beside: &[(Kind, Dns<'_>)]) -> Finding {
+    let found = beside.iter().filter(|(_, dns)| matches!(dns.look(), Look::Found(_))).map(|(kind, _)| *kind);
+    let found: Vec<Kind> = found.collect();
+    let there = if found.is_empty() {
+        "says of other types that it does".to_owned()
+    } else {
+        format!("has {} there", form::list(found))
+    };
+    Finding::warning(
+        "address.denied",
+        format!(
+            "Asked for the address of {}, its name server says that the name does not exist, and {there}. The answer \
+             speaks of the name, whatever was asked: resolvers may go by it and answer nothing else of this domain.",
+            domain.name
+        ),
+    )
+    .with_fix("Let it answer NOERROR without records for the types that it does not have: a setting of the load balancer or name server in front of the zone.")
+    .with_reference("RFC 8020 §2")
+}
+
 /// What a CNAME record says.
 pub(super) fn alias_note(record: &Record) -> Vec<Mark> {
     let text = form::content(&record.data);

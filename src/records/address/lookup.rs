@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::check::{Dns, Kind, Look, Outcome, Record, Seen, Wait};
+use crate::check::{Absence, Dns, Kind, Look, Outcome, Record, Seen, Wait};
 use crate::name::Name;
 use crate::records::Domain;
 use crate::report::{LookupId, Section, State};
@@ -12,6 +12,11 @@ use crate::report::{LookupId, Section, State};
 pub enum Existence {
     /// It does, with or without records.
     Exists,
+    /// It does, and its server says of some types that it does not: the lookups that say so.
+    Denied {
+        /// The lookups that were answered NXDOMAIN.
+        lookups: Vec<LookupId>,
+    },
     /// It surely does not, and nothing exists below it (RFC 8020); the lookups that say so.
     NoSuchName {
         /// Whether the zone above (the registrable domain) does not exist either.
@@ -25,20 +30,39 @@ pub enum Existence {
 
 /// Asks whether the domain exists: its A record, and that of its zone where that is another name. Checks use it to say
 /// nothing of a name that is not there ([`absent_with_its_name`]); the address section says it once for all.
+///
+/// NXDOMAIN speaks of a name, whatever type was asked for (RFC 8020), but load balancers answer it for each type that
+/// they do not know. So one NXDOMAIN is not believed where MX or TXT are there.
 pub fn exists(domain: &Domain, seen: &Seen<'_>) -> Result<Existence, Wait> {
     let zone = domain.zone();
     let own = seen.dns(&domain.name, Kind::A);
     let above = if zone == domain.name { None } else { Some(seen.dns(&zone, Kind::A)) };
+    let others = [Kind::Mx, Kind::Txt].map(|kind| seen.dns(&domain.name, kind));
     let own = own?;
     let above = above.transpose()?;
     Ok(match own.look() {
         // A CNAME that leads nowhere is answered NXDOMAIN too, and then the name itself is there (RFC 2308 §2.1).
         _ if !own.aliases.is_empty() => Existence::Exists,
         Look::Unknown(outcome) => Existence::Unknown(outcome.clone()),
-        Look::Absent(_) if own.is_no_such_name() => Existence::NoSuchName {
-            whole_zone: above.is_none_or(|above| above.is_no_such_name() && above.aliases.is_empty()),
-            lookups: std::iter::once(own.id).chain(above.map(|above| above.id)).collect(),
-        },
+        Look::Absent(_) if own.is_no_such_name() => {
+            let mut denied = vec![own.id];
+            let mut is_there = false;
+            for other in others {
+                let other = other?;
+                match other.look() {
+                    Look::Absent(Absence::NoSuchName) if other.aliases.is_empty() => denied.push(other.id),
+                    Look::Absent(_) | Look::Found(_) => is_there = true,
+                    Look::Unknown(_) => {}
+                }
+            }
+            if is_there {
+                return Ok(Existence::Denied { lookups: denied });
+            }
+            Existence::NoSuchName {
+                whole_zone: above.is_none_or(|above| above.is_no_such_name() && above.aliases.is_empty()),
+                lookups: std::iter::once(own.id).chain(above.map(|above| above.id)).collect(),
+            }
+        }
         Look::Absent(_) | Look::Found(_) => Existence::Exists,
     })
 }
@@ -130,6 +154,16 @@ mod tests {
             let world = format!("example.com ANY !{fault}");
             assert!(matches!(existence(&world, "example.com"), Existence::Unknown(_)), "{fault}");
         }
+    }
+
+    #[test]
+    fn one_nxdomain_is_not_believed_where_another_type_is_there() {
+        for beside in ["example.com MX 10 mail.example.com", "example.com TXT \"x\""] {
+            let world = format!("{beside}\nexample.com A !nxdomain");
+            assert!(matches!(existence(&world, "example.com"), Existence::Denied { .. }), "{beside}");
+        }
+        let silent = "example.com ANY !nxdomain\nexample.com MX !servfail\nexample.com TXT !timeout";
+        assert!(matches!(existence(silent, "example.com"), Existence::NoSuchName { .. }));
     }
 
     #[test]

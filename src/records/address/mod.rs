@@ -65,6 +65,10 @@ impl Check<Domain> for Address {
                 section.fact("exists", serde_json::Value::Null);
                 return Ok(section);
             }
+            Existence::Denied { lookups } => {
+                section.fact("exists", true);
+                section.findings.push(judge::denied(domain, &beside).with_evidence(lookups));
+            }
             Existence::Unknown(_) | Existence::Exists => section.fact("exists", true),
         }
         own.show(domain, &mut section);

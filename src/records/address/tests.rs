@@ -105,3 +105,11 @@ fn www_is_not_asked_below_www() {
     let settled = look("www.monsec.example A 192.0.2.1", "www.monsec.example");
     assert!(!settled.section.facts.contains_key("www"));
 }
+
+#[test]
+fn a_server_that_denies_a_name_for_one_type_only_is_told() {
+    let settled = look("monsec.example MX 10 mx.example\nmonsec.example A !nxdomain", "monsec.example");
+    assert!(ids(&settled).contains(&"address.denied"), "{:?}", ids(&settled));
+    assert!(settled.section.findings.iter().any(|f| f.text.contains("has MX there") && !f.evidence.is_empty()));
+    assert_eq!(settled.section.facts["exists"], true);
+}

@@ -44,7 +44,7 @@ fn ids(section: &Section) -> Vec<&'static str> {
 #[test]
 fn record_policy_mx_and_host_are_asked_in_one_round() {
     let settled = settle(World::parse(DNS).unwrap().with_file(URL, FILE));
-    assert_eq!((settled.depth, settled.asked.len()), (1, 6));
+    assert_eq!((settled.depth, settled.asked.len()), (1, 7));
     assert_eq!((settled.section.state, ids(&settled.section)), (State::Ok, vec![]));
     assert!(settled.section.suggestions.is_empty());
     assert_eq!(settled.section.posture[0].answer, "hard: MTA-STS enforces verified TLS");

@@ -89,7 +89,34 @@ pub(super) fn record_set(domain: &Domain, answer: &Dns<'_>, set: &MxSet, hosts: 
     }
     if set.implicit {
         implicit(domain, answer, hosts, section);
+    } else if answer.is_no_such_name() {
+        section.findings.push(denied(domain, answer));
     }
+}
+
+/// NXDOMAIN for a name that is there: senders go by it (RFC 5321 §5.1), and no address stands in for the MX.
+fn denied(domain: &Domain, answer: &Dns<'_>) -> Finding {
+    let name = &domain.name;
+    let (text, fix) = match answer.aliases.last() {
+        Some(alias) => (
+            format!(
+                "{name} is an alias that leads to {}, which does not exist: mail for {name} comes back.",
+                form::content(&alias.data)
+            ),
+            "Remove the CNAME, or let it lead to a name that exists.",
+        ),
+        None => (
+            format!(
+                "Asked for the MX of {name}, its name server says that the name does not exist, though it has other records: \
+                 senders take that at its word, and mail comes back."
+            ),
+            "Let the name server answer NOERROR without records for the types that it does not have.",
+        ),
+    };
+    Finding::error("mx.denied", text)
+        .with_fix(fix)
+        .with_reference("RFC 5321 §5.1, RFC 8020 §2")
+        .with_evidence([answer.id])
 }
 
 /// No MX at all: the domain's own address would be tried.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::check::{Check, Dns, Kind, Look, Memo, Seen, Wait};
 use crate::finding::Finding;
 use crate::name::Name;
-use crate::records::address::absent_with_its_name;
+use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::{Domain, form, providers};
 use crate::report::{Block, Cell, Fact, Link, Row, Section, State, Table};
 
@@ -38,7 +38,8 @@ impl Check<Domain> for Mx {
     }
 
     fn step(&self, domain: &Domain, seen: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
-        let answer = seen.dns(&domain.name, Kind::Mx)?;
+        let (answer, existence) = (seen.dns(&domain.name, Kind::Mx), exists(domain, seen));
+        let answer = answer?;
         let set = MxSet::read(&domain.name, &answer);
         if let Some(why) = &set.unknown {
             let mut section = Section::could_not_look(
@@ -52,7 +53,9 @@ impl Check<Domain> for Mx {
             section.fact("null_mx", Value::Null);
             return Ok(section);
         }
-        if answer.is_no_such_name() && answer.aliases.is_empty() {
+        if answer.is_no_such_name()
+            && let Existence::NoSuchName { .. } = existence?
+        {
             let mut section = absent_with_its_name(self.id(), self.title());
             section.fact("hosts", json!([]));
             section.fact("null_mx", false);
@@ -74,6 +77,7 @@ impl Mx {
         section.headline = match set.hosts.len() {
             _ if set.null_mx => "null MX".into(),
             _ if set.implicit => "no MX".into(),
+            _ if answer.is_no_such_name() => "denied".into(),
             count => form::count(count, "host"),
         };
         let mut records = Vec::new();
@@ -102,7 +106,7 @@ impl Mx {
                 .with_evidence([answer.id]),
             );
         }
-        if set.implicit {
+        if set.implicit || answer.is_no_such_name() {
             section.state = State::Absent;
         }
         let text = judge::how_to(provider.map(|provider| provider.name.as_str()));

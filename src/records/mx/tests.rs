@@ -150,3 +150,16 @@ fn one_dead_host_of_two_is_told_apart_from_all_dead() {
     let all = look("monsec.example MX 20 gone.monsec.example");
     assert!(all.section.findings[0].text.contains("is not delivered"));
 }
+
+#[test]
+fn an_nxdomain_for_a_name_that_is_there_is_told_and_not_taken_for_an_implicit_mx() {
+    let denied = look("monsec.example A 192.0.2.1\nmonsec.example TXT \"x\"\nmonsec.example MX !nxdomain");
+    assert_eq!(
+        (denied.section.state, denied.section.headline.as_str(), ids(&denied)),
+        (State::Absent, "denied", vec!["mx.denied"])
+    );
+    let dangling = look("monsec.example CNAME gone.example");
+    assert_eq!((dangling.section.state, ids(&dangling)), (State::Absent, vec!["mx.denied"]));
+    assert!(dangling.section.findings[0].text.contains("leads to gone.example"), "{:?}", dangling.section.findings);
+    assert!(ids(&look("")).is_empty());
+}

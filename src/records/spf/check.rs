@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::check::{Absence, Check, Data, Dns, DnsAnswer, Kind, Look, Memo, Seen, Wait, all};
 use crate::finding::{Finding, Severity, Span};
 use crate::name::Name;
+use crate::records::address::{Existence, exists};
 use crate::records::mx::mx_names;
 use crate::records::spf::evaluate::MAX_LOOKUPS;
 use crate::records::spf::explain::{explain, tree_block, tree_fact};
@@ -51,7 +52,7 @@ impl Check<Domain> for Spf {
         let name = &domain.name;
         let txt = seen.dns(name, Kind::Txt);
         let mx = mx_names(domain, seen);
-        let address = seen.dns(name, Kind::A);
+        let (address, existence) = (seen.dns(name, Kind::A), exists(domain, seen));
         let type_99 = type_99::ask(domain, seen);
         let elsewhere = name.below("_dmarc").ok().map(|dmarc| seen.dns(&dmarc, Kind::Txt)).transpose();
         let tree = spf_tree(name, seen);
@@ -69,10 +70,12 @@ impl Check<Domain> for Spf {
         let misplaced = misplaced(name, &selection, seen);
         let wildcard = elsewhere.as_ref().ok().and_then(|dmarc| wildcard(name, *dmarc, seen));
         let dynamic = dynamic(&selection, &address, seen);
-        let (mx, address, dmarc, tree) = (mx?, address?, elsewhere?, tree?);
+        let (mx, address, existence, dmarc, tree) = (mx?, address?, existence?, elsewhere?, tree?);
         let (misplaced, dynamic, type_99) = (misplaced?, dynamic?, type_99?);
         let sender = Sender::of(name, &mx, !matches!(address.look(), Look::Absent(_)));
-        let mut look = Looked { domain, txt, selection, tree, sender, type_99, section: Section::new(ID, TITLE) };
+        let is_there = !matches!(existence, Existence::NoSuchName { .. });
+        let mut look =
+            Looked { domain, is_there, txt, selection, tree, sender, type_99, section: Section::new(ID, TITLE) };
         if let (Some(dmarc), Some(wildcard)) = (dmarc, wildcard.transpose()?) {
             look.below(&dmarc, &wildcard);
         }
@@ -134,6 +137,7 @@ fn dynamic(
 /// Everything that was seen, and the section that is made of it.
 struct Looked<'d, 'e> {
     domain: &'d Domain,
+    is_there: bool,
     txt: Dns<'e>,
     selection: Selection,
     tree: Tree,
@@ -170,13 +174,15 @@ impl Looked<'_, '_> {
         self.section.state = State::Absent;
         self.section.headline = "none".into();
         // The address section says once for the whole report that there is no such name.
-        if self.txt.look() == Look::Absent(Absence::NoSuchName) && self.txt.aliases.is_empty() {
+        if !self.is_there {
             self.section.headline = "no such name".into();
             return;
         }
         let name = &self.domain.name;
         let text = match self.txt.look() {
-            Look::Absent(Absence::NoSuchName) => format!("{name} leads to a name that does not exist."),
+            Look::Absent(Absence::NoSuchName) if !self.txt.aliases.is_empty() => {
+                format!("{name} leads to a name that does not exist.")
+            }
             _ if self.selection.texts > 0 => {
                 format!("None of the {} at {name} is an SPF record.", form::count(self.selection.texts, "TXT record"))
             }

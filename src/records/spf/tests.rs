@@ -262,6 +262,16 @@ fn a_failed_lookup_is_never_absence() {
 }
 
 #[test]
+fn an_nxdomain_for_a_name_that_is_there_is_an_absent_record_and_not_an_absent_name() {
+    let settled =
+        audit("a.test A 198.51.100.1\na.test MX 10 mx.a.test\nmx.a.test A 198.51.100.2\na.test TXT !nxdomain");
+    assert_eq!((settled.section.state, settled.section.headline.as_str()), (State::Absent, "none"));
+    assert!(ids(&settled).contains(&"spf.none") && !settled.section.suggestions.is_empty());
+    let gone = audit("b.test A 198.51.100.1");
+    assert_eq!((gone.section.headline.as_str(), gone.section.findings.len()), ("no such name", 0));
+}
+
+#[test]
 fn a_first_record_fits_who_takes_the_mail() {
     for (zone, value) in [
         ("a.test MX 0 .\na.test A 198.51.100.1", "v=spf1 -all"),

@@ -183,6 +183,7 @@ impl Looked<'_, '_> {
             Look::Absent(Absence::NoSuchName) if !self.txt.aliases.is_empty() => {
                 format!("{name} leads to a name that does not exist.")
             }
+            _ if self.selection.texts == 1 => format!("The one TXT record at {name} is no SPF record."),
             _ if self.selection.texts > 0 => {
                 format!("None of the {} at {name} is an SPF record.", form::count(self.selection.texts, "TXT record"))
             }

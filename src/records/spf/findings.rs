@@ -96,6 +96,18 @@ fn terms(record: &SpfRecord, root: &Node, all: &mut Vec<Finding>) {
 /// A modifier that RFC 7208 passes over is often a mechanism with the wrong sign after its name.
 fn modifier(name: &str, term: &Term, all: &mut Vec<Finding>) {
     let lower = name.to_ascii_lowercase();
+    if lower == "v" {
+        all.push(
+            Finding::warning(
+                "spf.two-in-one",
+                format!("\"{}\" stands in the middle: two SPF records were put into one text. Receivers pass over it, and over everything after the first all.", term.text),
+            )
+            .with_fix("Make one record of the two; a proposal stands below.")
+            .with_reference("RFC 7208 §4.5, §5.1")
+            .with_span(term.span),
+        );
+        return;
+    }
     if matches!(lower.as_str(), "include" | "a" | "mx" | "ptr" | "ip4" | "ip6" | "exists" | "all") {
         all.push(
             Finding::warning(
@@ -106,7 +118,10 @@ fn modifier(name: &str, term: &Term, all: &mut Vec<Finding>) {
                     term.text
                 ),
             )
-            .with_fix(format!("Write {lower}: instead of {lower}=."))
+            .with_fix(match lower.as_str() {
+                "all" => "Write ~all, or -all.".to_owned(),
+                _ => format!("Write {lower}: instead of {lower}=."),
+            })
             .with_reference("RFC 7208 §4.6.1, §6")
             .with_span(term.span),
         );

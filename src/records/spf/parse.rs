@@ -252,18 +252,23 @@ impl fmt::Display for Problem {
         match self {
             Problem::NotAscii => f.write_str("it holds bytes that are not ASCII"),
             Problem::Control => f.write_str("it holds a control character; only spaces part terms"),
+            Problem::UnknownMechanism(name) if name.is_empty() => {
+                f.write_str("a sign stands alone, without a mechanism")
+            }
             Problem::UnknownMechanism(name) => write!(f, "\"{name}\" is no mechanism"),
             Problem::ModifierAsMechanism(name) => write!(f, "{name} is a modifier: it is written {name}=, not {name}:"),
             Problem::QualifiedModifier => f.write_str("a modifier has no qualifier before it"),
             Problem::NoModifierName => f.write_str("a modifier's name starts with a letter"),
             Problem::NoDomain(name) => write!(f, "{name} needs a domain: {name}:example.com"),
-            Problem::EmptyDomain(name) => write!(f, "the domain after {name} is empty"),
+            Problem::EmptyDomain(name @ ("ip4" | "ip6")) => write!(f, "no address follows {name}:"),
+            Problem::EmptyDomain(name) => write!(f, "no domain follows {name}"),
             Problem::Argument(name) => write!(f, "{name} takes nothing of this kind after it"),
             Problem::NotADomain(text) => write!(f, "\"{text}\" is no domain with at least two labels"),
             Problem::AddressAsDomain(text) => write!(f, "\"{text}\" is an address; a range is written ip4:{text}"),
             Problem::Macro(problem) => write!(f, "{problem}"),
             Problem::Ip4(text) => write!(f, "\"{text}\" is no IPv4 address"),
             Problem::Ip6(text) => write!(f, "\"{text}\" is no IPv6 address"),
+            Problem::Cidr(text) if !text.starts_with('/') => write!(f, "\"{text}\" does not belong after it"),
             Problem::Cidr(text) => write!(f, "\"{text}\" is no prefix length here"),
             Problem::Twice(name) => write!(f, "{name}= may stand only once"),
         }

@@ -299,10 +299,52 @@ fn repairs_keep_what_works_and_say_why() {
         ("v=spf1 mx +all", Some("v=spf1 mx ~all")),
         ("v=spf1 mx", Some("v=spf1 mx ~all")),
         ("v=spf1 include:gone.test mx -all", Some("v=spf1 mx -all")),
+        ("v=spf1 a mx ip4:0.0.0.0/0 ~all", Some("v=spf1 a mx ~all")),
         ("v=spf1 mx ~all", None),
         ("v=spf1 mx -all", None),
+        ("v=spf1 -all", None),
+        // Slips of the hand, each certain.
+        ("v=spf1 mx; -all;", Some("v=spf1 mx -all")),
+        ("v=spf1 mx, include:inc.test, -all", Some("v=spf1 mx include:inc.test -all")),
+        ("v=spf1 mx \u{2013}all", Some("v=spf1 mx -all")),
+        ("v=spf1 include:\u{201c}inc.test\u{201d} -all", Some("v=spf1 include:inc.test -all")),
+        ("v=spf1 mx\u{a0}~all", Some("v=spf1 mx ~all")),
+        ("v=spf1 mx\t-all", Some("v=spf1 mx -all")),
+        ("v=spf1 mx - all", Some("v=spf1 mx -all")),
+        ("v=spf1 mx -all.", Some("v=spf1 mx -all")),
+        ("v=spf1 include: inc.test -all", Some("v=spf1 include:inc.test -all")),
+        ("v=spf1 ip4: 198.51.100.9 -all", Some("v=spf1 ip4:198.51.100.9 -all")),
+        ("v=spf1 ip:198.51.100.9 ipv6:2001:db8::1 -all", Some("v=spf1 ip4:198.51.100.9 ip6:2001:db8::1 -all")),
+        ("v=spf1 198.51.100.9/32 -all", Some("v=spf1 ip4:198.51.100.9/32 -all")),
+        ("v=spf1 ip6:198.51.100.9 -all", Some("v=spf1 ip4:198.51.100.9 -all")),
+        ("v=spf1 include:inc.test/24 -all", Some("v=spf1 include:inc.test -all")),
+        ("v=spf1 include:https://inc.test/ -all", Some("v=spf1 include:inc.test -all")),
+        ("v=spf1 -redirect=inc.test", Some("v=spf1 redirect=inc.test")),
+        ("v=spf1 mx all=-", Some("v=spf1 mx -all")),
+        ("v=spf1 -all mx", Some("v=spf1 mx -all")),
+        ("v=spf1 mx -all v=spf1 include:inc.test ~all", Some("v=spf1 mx include:inc.test ~all")),
+        // What was meant is not certain: a proposal that is a permerror again is none.
+        ("v=spf1 ip4:198.51.100.9/33 ptr +all", None),
+        ("v=spf1 mx; ip4:198.51.100.1-198.51.100.9", None),
+        // A record that names nobody gets whom DNS shows, never a bare refusal of everybody.
+        ("v=spf1", Some("v=spf1 mx ~all")),
+        ("v=spf1 ?all", Some("v=spf1 mx ~all")),
+        ("v=spf1 include:gone.test -all", Some("v=spf1 mx -all")),
+        ("v=spf1 include:a.test ~all", Some("v=spf1 mx ~all")),
+        ("v=spf1 redirect=gone.test", Some("v=spf1 mx ~all")),
     ] {
-        let settled = record(text);
+        let settled = record(
+            &text
+                .bytes()
+                .map(|byte| {
+                    if byte.is_ascii_graphic() || byte == b' ' {
+                        char::from(byte).to_string()
+                    } else {
+                        format!("\\{byte:03}")
+                    }
+                })
+                .collect::<String>(),
+        );
         let proposed = settled.section.suggestions.first();
         assert_eq!(proposed.map(|suggestion| suggestion.value.as_str()), value, "{text}");
         if let Some(suggestion) = proposed {
@@ -312,6 +354,47 @@ fn repairs_keep_what_works_and_say_why() {
             let worst = again.section.findings.iter().map(|finding| finding.severity).max();
             assert!(worst.is_none_or(|worst| worst <= Severity::Info), "{text} → {}", suggestion.value);
         }
+    }
+}
+
+#[test]
+fn a_record_that_begins_to_count_says_so_and_names_a_sender_or_asks_for_one() {
+    let risk = |text: &str| record(text).section.suggestions[0].risk.clone();
+    for text in ["v=spf1 include:gone.test -all", "v=spf1 mx; -all", "v=spf1 a:198.51.100.9 -all"] {
+        assert!(
+            risk(text).contains("from now on it counts") && risk(text).contains(" fails."),
+            "{text}: {}",
+            risk(text)
+        );
+    }
+    assert!(risk("v=spf1 mx; ~all").contains("is suspected"));
+    let others =
+        audit("a.test TXT \"v=spf1 include:gone.test -all\"\na.test MX 10 mx.other.test\na.test A 198.51.100.1");
+    let suggestion = &others.section.suggestions[0];
+    assert_eq!((suggestion.value.as_str(), suggestion.blanks.len()), ("v=spf1 {sender} -all", 1));
+}
+
+#[test]
+fn a_near_miss_is_proposed_as_it_was_meant() {
+    for (text, value) in [
+        ("v=spf1mx -all", "v=spf1 mx -all"),
+        ("v=spf1-all", "v=spf1 -all"),
+        (" v=spf1 mx -all", "v=spf1 mx -all"),
+        ("\\\"v=spf1 mx -all\\\"", "v=spf1 mx -all"),
+        ("v=spf2 mx -all", "v=spf1 mx -all"),
+        ("v=spf10 mx -all", "v=spf1 mx -all"),
+        ("spf1 mx, ~all", "v=spf1 mx ~all"),
+        ("v = spf1 mx ~all", "v=spf1 mx ~all"),
+        ("spf=v1 mx ~all", "v=spf1 mx ~all"),
+        // Nothing to go by: a first record.
+        ("v=spf1-moo", "v=spf1 mx ~all"),
+        ("spf2.0/pra mx -all", "v=spf1 mx ~all"),
+    ] {
+        let settled = record(text);
+        let suggestion = &settled.section.suggestions[0];
+        assert_eq!(suggestion.value, value, "{text}");
+        let is_mended = !text.contains("moo") && !text.contains("pra");
+        assert_eq!(suggestion.current.is_some(), is_mended, "{text}");
     }
 }
 

@@ -2,12 +2,13 @@
 //! its provider knows is asked for, and nothing is proposed that is stricter than what was seen.
 
 mod flatten;
+mod mend;
 mod repair;
 
 use crate::finding::{Blank, Suggestion};
 use crate::name::Name;
 use crate::records::mx::MxSet;
-use crate::records::spf::parse::{Mechanism, Qualifier, Selection, SpfRecord, TermKind};
+use crate::records::spf::parse::{Mechanism, NearMissKind, Qualifier, Selection, SpfRecord, TermKind};
 use crate::records::spf::suggest::flatten::flattened;
 use crate::records::spf::suggest::repair::Repair;
 use crate::records::spf::tree::Tree;
@@ -29,6 +30,22 @@ pub enum Sender {
 }
 
 impl Sender {
+    /// The term that allows them; a blank where only the person knows it, nothing where nobody sends.
+    fn term(&self) -> Option<(String, Option<Blank>)> {
+        match self {
+            Sender::Nobody => None,
+            Sender::Provider(_, Some(term)) => Some((term.clone(), None)),
+            Sender::Own => Some(("mx".into(), None)),
+            Sender::Provider(_, None) | Sender::Others | Sender::Unknown => Some((
+                "{sender}".into(),
+                Some(Blank {
+                    key: "sender",
+                    prompt: "The SPF term that your mail provider documents (include:…), or your server's static address (ip4:…)".into(),
+                }),
+            )),
+        }
+    }
+
     /// Reads it from the MX.
     pub fn of(domain: &Name, mx: &MxSet, has_address: bool) -> Sender {
         if mx.unknown.is_some() {
@@ -56,9 +73,13 @@ pub fn suggestions(
     ttl: Option<u32>,
 ) -> Vec<Suggestion> {
     let mut all = match selection.records.as_slice() {
-        [] => vec![first_record(domain, sender)],
+        [] => vec![meant(domain, selection).unwrap_or_else(|| first_record(domain, sender))],
+        [text] if glued(text).len() > 1 => {
+            let one = merged(domain, &glued(text));
+            one.map(|one| Suggestion { current: Some(text.clone()), ..one }).into_iter().collect()
+        }
         [text] => {
-            let repair = Repair::of(tree);
+            let repair = Repair::of(tree, sender);
             let mut all: Vec<Suggestion> = repair.proposed(domain, text).into_iter().collect();
             // The next step begins where this one ends.
             let text = all.first().map_or_else(|| text.clone(), |repaired| repaired.value.clone());
@@ -81,40 +102,63 @@ fn txt(domain: &Domain, value: impl Into<String>) -> Suggestion {
     Suggestion::txt(&domain.name, &domain.zone(), value)
 }
 
+/// The only text that is nearly an SPF record, as it was meant.
+fn meant(domain: &Domain, selection: &Selection) -> Option<Suggestion> {
+    let mut misses = selection.near_misses.iter().filter(|miss| miss.why != NearMissKind::SenderId);
+    let (Some(miss), None) = (misses.next(), misses.next()) else { return None };
+    Some(Suggestion {
+        current: Some(miss.text.clone()),
+        why: "This is what the text was meant to say; as it stands, no receiver takes it for an SPF record.".into(),
+        risk: "It begins to count: mail from a server that it does not name is suspected or fails. Check that it names all of your senders.".into(),
+        undo: "Publish the old text again.".into(),
+        ..txt(domain, mend::near_miss(&miss.text)?)
+    })
+}
+
+/// The records that stand one after the other in one text.
+fn glued(text: &str) -> Vec<String> {
+    let mut records: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match records.last_mut() {
+            Some(record) if !word.eq_ignore_ascii_case("v=spf1") => {
+                record.push(' ');
+                record.push_str(word);
+            }
+            _ => records.push(word.to_owned()),
+        }
+    }
+    records
+}
+
 fn first_record(domain: &Domain, sender: &Sender) -> Suggestion {
-    let undo = "Delete the record.".to_owned();
-    let risk = "Mail from servers that it does not name is suspected. List first everything that sends in your name: newsletters, \
-                invoices, the web server's forms. ~all does not refuse them yet."
-        .to_owned();
-    match sender {
-        Sender::Nobody => Suggestion {
-            why: "The domain takes no mail and seems to send none: this says so, and forged mail in its name fails.".into(),
-            risk: "Mail that the domain does send, if there is any, fails.".into(),
-            undo,
-            ..txt(domain, "v=spf1 -all")
-        },
-        Sender::Provider(name, Some(term)) => Suggestion {
-            why: format!("Your mail is at {name}; this is the term that it documents for its customers."),
-            risk,
-            undo,
-            ..txt(domain, format!("v=spf1 {term} ~all"))
-        },
-        Sender::Own => Suggestion {
-            why: "Your own mail servers (MX) take your mail; this allows them to send it too.".into(),
-            risk,
-            undo,
-            ..txt(domain, "v=spf1 mx ~all")
-        },
-        Sender::Provider(_, None) | Sender::Others | Sender::Unknown => Suggestion {
-            why: "A record that names your senders lets receivers tell them from others.".into(),
-            risk,
-            undo,
-            blanks: vec![Blank {
-                key: "sender",
-                prompt: "The SPF term that your mail provider documents (include:…), or your server's static address (ip4:…)".into(),
-            }],
-            ..txt(domain, "v=spf1 {sender} ~all")
-        },
+    let why = match sender {
+        Sender::Nobody => {
+            return Suggestion {
+                why:
+                    "The domain takes no mail and seems to send none: this says so, and forged mail in its name fails."
+                        .into(),
+                risk: "Mail that the domain does send, if there is any, fails.".into(),
+                undo: "Delete the record.".into(),
+                ..txt(domain, "v=spf1 -all")
+            };
+        }
+        Sender::Provider(name, Some(_)) => {
+            format!("Your mail is at {name}; this is the term that it documents for its customers.")
+        }
+        Sender::Own => "Your own mail servers (MX) take your mail; this allows them to send it too.".into(),
+        Sender::Provider(_, None) | Sender::Others | Sender::Unknown => {
+            "A record that names your senders lets receivers tell them from others.".into()
+        }
+    };
+    let (term, blank) = sender.term().unwrap_or_default();
+    Suggestion {
+        why,
+        risk: "Mail from servers that it does not name is suspected. List first everything that sends in your name: newsletters, \
+               invoices, the web server's forms. ~all does not refuse them yet."
+            .into(),
+        undo: "Delete the record.".into(),
+        blanks: blank.into_iter().collect(),
+        ..txt(domain, format!("v=spf1 {term} ~all"))
     }
 }
 
@@ -152,7 +196,7 @@ fn merged(domain: &Domain, several: &[String]) -> Option<Suggestion> {
     let value = format!("v=spf1 {} {ending}", terms.join(" ")).replace("  ", " ");
     Some(Suggestion {
         current: Some(several.join("\n")),
-        why: "Only one SPF record may stand at a name. This is the terms of all of them, with the mildest of their endings.".into(),
+        why: "Only one SPF record may stand at a name, and only one in a text. This is the terms of all of them, with the mildest of their endings.".into(),
         risk: "Delete the old records in the same change: while two stand, nothing passes.".into(),
         undo: "Publish the old records again.".into(),
         ..txt(domain, value)

@@ -97,6 +97,14 @@ pub enum Action {
     Authoritative,
     /// Try a selector.
     Selector,
+    /// Edit a copy of the record: what would change if it were published.
+    WhatIf,
+    /// The same without the term of the SPF tree under the cursor.
+    DropTerm,
+    /// What is on the line now, for what-if.
+    Suppose(String),
+    /// Back to what is published.
+    Published,
     /// Stop the job.
     Stop,
     /// Open a message file.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::check::{Check, Transcript};
+use crate::check::{Check, Evidence, Transcript};
 use crate::job::{JobEvent, JobId, Task};
 use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
 use crate::tui::compare::{Compared, compare};
@@ -45,6 +45,8 @@ pub struct Inquiry {
     /// What was there before everything was asked again, and of whom: it stays in sight until its new answer comes.
     before: Option<(Arc<Report>, String)>,
     versions: HashMap<&'static str, u64>,
+    /// What the finished job knows.
+    evidence: Option<Arc<Evidence>>,
 }
 
 /// A section that will come, in its fixed place.
@@ -124,6 +126,7 @@ impl Inquiry {
             compared: None,
             before: None,
             versions: HashMap::new(),
+            evidence: None,
         }
     }
 
@@ -146,7 +149,10 @@ impl Inquiry {
             JobEvent::Dialogue(lookup, transcript) => {
                 self.dialogues.insert(lookup, transcript);
             }
-            JobEvent::Finished(report, _) => self.finish(report),
+            JobEvent::Finished(report, evidence) => {
+                self.evidence = Some(evidence);
+                self.finish(report);
+            }
             JobEvent::Failed(reason) => self.stage = Stage::Failed(reason),
         }
         self.version += 1;
@@ -249,6 +255,34 @@ impl Inquiry {
             Stage::Finished(report) => Some(report),
             Stage::Running | Stage::Failed(_) | Stage::Stopped => None,
         }
+    }
+
+    /// What the finished job knows.
+    pub fn evidence(&self) -> Option<&Arc<Evidence>> {
+        self.evidence.as_ref().filter(|_| self.report().is_some())
+    }
+
+    /// The same with other sections and another verdict: what the screen shows of a record that is not published. `edits`
+    /// grows with each.
+    pub fn supposing(
+        &self,
+        sections: Vec<Section>,
+        verdict: Vec<VerdictLine>,
+        lookups: &[Lookup],
+        edits: u64,
+    ) -> Inquiry {
+        let mut supposed = self.clone();
+        supposed.version += edits;
+        if let Stage::Finished(report) = &self.stage {
+            for section in &sections {
+                *supposed.versions.entry(section.id).or_default() += edits;
+            }
+            let report = Report { sections, verdict: verdict.clone(), ..report.as_ref().clone() };
+            supposed.stage = Stage::Finished(Arc::new(report));
+        }
+        supposed.verdict = verdict;
+        supposed.lookups.extend(lookups.iter().map(|lookup| (lookup.id, lookup.clone())));
+        supposed
     }
 
     /// How many lookups there are, and how many of them are under way.

@@ -91,6 +91,22 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[Char('s')], "s", &[PaneId::Domain], || Action::Selector, "selector", "Try a DKIM selector that you know"),
     bind(
+        &[Char('w')],
+        "w",
+        &[PaneId::Domain],
+        || Action::WhatIf,
+        "what if",
+        "What if the record under the cursor said something else: edit a copy and see what would change; nothing is published",
+    ),
+    bind(
+        &[Char('d')],
+        "d",
+        &[PaneId::Domain],
+        || Action::DropTerm,
+        "drop term",
+        "What if the term of the SPF tree under the cursor were not there: the budget without it",
+    ),
+    bind(
         &[Char('a')],
         "a",
         &[PaneId::Message],

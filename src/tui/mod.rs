@@ -16,6 +16,7 @@ pub mod theme;
 pub mod update;
 pub mod view;
 pub mod viewer;
+pub mod what_if;
 pub mod widgets;
 
 use std::any::Any;

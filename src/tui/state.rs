@@ -15,6 +15,7 @@ use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, possible};
 use crate::tui::panes::{self, Pane};
 use crate::tui::theme::Theme;
+use crate::tui::what_if::WhatIf;
 
 /// The whole state.
 pub struct State {
@@ -68,6 +69,8 @@ pub struct Shared {
     pub long_copy: Option<(String, String)>,
     /// Whether the message came as keys, and more of them belong to it until a key comes alone.
     pub open_paste: bool,
+    /// A record as it is not published, while the domain pane shows what it would change.
+    pub what_if: Option<Box<WhatIf>>,
     /// The message in the message pane, as it came.
     pub message: Option<Arc<[u8]>>,
     /// The message that was written in an editor and not yet sent.
@@ -118,6 +121,8 @@ pub enum Purpose {
     Selector,
     /// Other name servers.
     Servers,
+    /// A record as it is not published.
+    WhatIf,
     /// Text to find.
     Search,
     /// A message file.
@@ -215,6 +220,7 @@ impl Shared {
             unsaved: None,
             long_copy: None,
             open_paste: false,
+            what_if: None,
             message: None,
             composed: None,
             next_job: 1,
@@ -257,6 +263,13 @@ impl Shared {
             effects.push(Effect::Start(id, job));
         }
         (effects, before)
+    }
+
+    /// Starts a job beside the one in the pane's place.
+    pub fn start_beside(&mut self, job: Job) -> (JobId, Effect) {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        (id, Effect::Start(id, job))
     }
 
     /// A job for a task with what the command line has set.

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![expect(clippy::print_stdout, reason = "a measurement says what it measured")]
 
+mod domain;
 mod terminal;
 
 use std::io::{BufRead, Write};

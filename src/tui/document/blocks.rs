@@ -139,7 +139,7 @@ impl Builder<'_> {
         };
         let links = links_of([&node.text]);
         if node.children.is_empty() {
-            self.begin_line(&node.text.text, links);
+            self.begin(Target::Leaf { key: key.to_owned(), text: node.text.text.clone(), links });
         } else {
             self.begin(Target::Fold { key: key.to_owned(), text: node.text.text.clone(), links });
         }

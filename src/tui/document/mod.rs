@@ -90,6 +90,15 @@ pub enum Target {
         /// Where Enter goes.
         links: Vec<(String, Link)>,
     },
+    /// A tree node with nothing below it.
+    Leaf {
+        /// Its place in the section.
+        key: String,
+        /// The text that is copied.
+        text: String,
+        /// Where Enter goes.
+        links: Vec<(String, Link)>,
+    },
     /// A tree node that opens and closes.
     Fold {
         /// Its place in the section.

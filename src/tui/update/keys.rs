@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use tui_input::InputRequest;
 
-use super::line::{open_line, type_key};
+use super::line::{edited, open_line, type_key};
 use super::over::answer_overlay;
 use super::{act, dispatch};
 use crate::tui::action::{Action, PaneId};
@@ -23,6 +23,12 @@ const LONGEST_DIALOGUE: usize = 256 * 1024;
 const LINE_MAX: usize = 1000;
 
 pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let mut effects = one(state, key);
+    effects.extend(edited(state));
+    effects
+}
+
+fn one(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.shared.width < crate::tui::view::SMALLEST.0 && key.code == KeyCode::Char('q') {
         return vec![Effect::Quit];
     }
@@ -61,7 +67,9 @@ pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEve
         return Vec::new();
     }
     if typed {
-        return keys.iter().flat_map(|key| press(state, *key)).collect();
+        let mut effects: Vec<Effect> = keys.iter().flat_map(|key| one(state, *key)).collect();
+        effects.extend(edited(state));
+        return effects;
     }
     if looks_like_message(&text) {
         state.shared.line = None;
@@ -110,7 +118,7 @@ pub(super) fn paste(state: &mut State, text: String) -> Vec<Effect> {
                 open.input.handle(InputRequest::InsertChar(c));
             }
         }
-        return Vec::new();
+        return edited(state);
     }
     state.shared.line = None;
     state.shared.overlay = None;

@@ -18,7 +18,10 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let Some(line) = &mut state.shared.line else { return Vec::new() };
     let request = match key.code {
         KeyCode::Esc => {
-            state.shared.line = None;
+            let left = state.shared.line.take();
+            if left.is_some_and(|line| line.purpose == Purpose::WhatIf) {
+                return dispatch(state, PaneId::Domain, &Action::Published);
+            }
             return Vec::new();
         }
         KeyCode::Char('c') if ctrl => return quit(state),
@@ -26,6 +29,15 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Tab if line.purpose == Purpose::Say => return complete(&mut state.shared),
         KeyCode::Up if line.purpose == Purpose::Say => return repeat(&mut state.shared, true),
         KeyCode::Down if line.purpose == Purpose::Say => return repeat(&mut state.shared, false),
+        // While a record is edited, they move what it would change.
+        KeyCode::Up if line.purpose == Purpose::WhatIf => return dispatch(state, PaneId::Domain, &Action::Wheel(-1)),
+        KeyCode::Down if line.purpose == Purpose::WhatIf => return dispatch(state, PaneId::Domain, &Action::Wheel(1)),
+        KeyCode::PageUp if line.purpose == Purpose::WhatIf => {
+            return dispatch(state, PaneId::Domain, &Action::Wheel(-10));
+        }
+        KeyCode::PageDown if line.purpose == Purpose::WhatIf => {
+            return dispatch(state, PaneId::Domain, &Action::Wheel(10));
+        }
         KeyCode::Up => return recall(state, true),
         KeyCode::Down => return recall(state, false),
         KeyCode::Left if ctrl => InputRequest::GoToPrevWord,
@@ -49,6 +61,19 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     line.completing = None;
     line.input.handle(request);
     Vec::new()
+}
+
+/// What-if is judged with every key, and once for many that came together: on what is known already.
+pub(super) fn edited(state: &mut State) -> Vec<Effect> {
+    match state.shared.line.as_ref().filter(|line| line.purpose == Purpose::WhatIf) {
+        Some(line)
+            if state.shared.what_if.as_ref().is_some_and(|what_if| what_if.record.text != line.input.value()) =>
+        {
+            let text = line.input.value().to_owned();
+            dispatch(state, PaneId::Domain, &Action::Suppose(text))
+        }
+        Some(_) | None => Vec::new(),
+    }
 }
 
 /// What the server offered, by hand: Tab goes through what begins like the line.
@@ -171,6 +196,12 @@ fn submit(state: &mut State) -> Vec<Effect> {
         Purpose::Save => {
             state.shared.line = None;
             save(state, &text)
+        }
+        Purpose::WhatIf => {
+            let mut effects = edited(state);
+            state.shared.line = None;
+            effects.extend(dispatch(state, PaneId::Domain, &Action::Answered(Purpose::WhatIf, text)));
+            effects
         }
         Purpose::Blank(_) if text.is_empty() => {
             if let Some(line) = &mut state.shared.line {

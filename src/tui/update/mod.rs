@@ -99,6 +99,12 @@ pub fn settle(state: &mut State) {
 }
 
 fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
+    if let Some(what_if) = shared.what_if.as_mut().filter(|what_if| what_if.asking == Some(id)) {
+        if let Some(supposed) = what_if.take(event) {
+            shared.place(PaneId::Domain, Some(supposed));
+        }
+        return Vec::new();
+    }
     // A late answer of a job that is nobody's any more is dropped.
     if let Some(inquiry) = shared.inquiries.iter_mut().flatten().find(|inquiry| inquiry.id == id)
         && inquiry.is_running()
@@ -241,6 +247,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::PasteClipboard => {
             state.shared.tell("reading the clipboard ...");
             vec![Effect::ReadClipboard]
+        }
+        Action::Save if state.active == PaneId::Domain && state.shared.what_if.is_some() => {
+            state.shared.warn("this is not published, and no report of it is saved; Esc goes back to what is");
+            Vec::new()
         }
         Action::Save => {
             let what = match (&state.shared.long_copy, state.shared.inquiry(state.active).and_then(|now| now.report()))

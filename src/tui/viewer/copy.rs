@@ -82,6 +82,19 @@ pub enum Wanted {
         /// In which form.
         form: Form,
     },
+    /// A TXT record that somebody edits and that is not published.
+    Edited {
+        /// Content, host, full name.
+        value: String,
+        /// The host.
+        host: String,
+        /// The full name.
+        name: String,
+        /// The TTL.
+        ttl: Option<u32>,
+        /// In which form.
+        form: Form,
+    },
     /// The whole report, printed.
     Report(Printed),
     /// A finding in words.
@@ -124,7 +137,9 @@ impl Wanted {
                 ttl: *ttl,
                 form,
             },
-            Target::Line { text, .. } | Target::Fold { text, .. } => Wanted::Text(text.clone()),
+            Target::Line { text, .. } | Target::Leaf { text, .. } | Target::Fold { text, .. } => {
+                Wanted::Text(text.clone())
+            }
         })
     }
 
@@ -143,7 +158,7 @@ impl Wanted {
     /// Whether the form makes sense for it.
     pub fn has(&self, form: Form) -> bool {
         match self {
-            Wanted::Suggestion { .. } => true,
+            Wanted::Suggestion { .. } | Wanted::Edited { .. } => true,
             Wanted::Record { rr_type, .. } => form != Form::Strings || rr_type == "TXT",
             Wanted::Finding { .. } | Wanted::Text(_) => form == Form::Value,
             Wanted::Zone | Wanted::Ticket | Wanted::Json | Wanted::Report(_) => false,
@@ -169,19 +184,11 @@ pub fn text(
             (format!("proposed {} {}", section.title, form.label()), of_suggestion(suggestion, *form, blanks))
         }
         Wanted::Record { value, host, name, rr_type, ttl, form } => {
-            let text = match form {
-                Form::Value => value.clone(),
-                Form::Host => host.clone(),
-                Form::FullName => name.clone(),
-                Form::Strings => zone_strings(value),
-                Form::ZoneLine => {
-                    let data = if rr_type == "TXT" { zone_strings(value) } else { value.clone() };
-                    let ttl = ttl.map_or_else(String::new, |ttl| format!("{ttl} "));
-                    format!("{}. {ttl}IN {rr_type} {data}", name.trim_end_matches('.'))
-                }
-                Form::Fields => fields(rr_type, host, value, *ttl),
-            };
-            (format!("published {rr_type} {}", form.label()), text)
+            let label = form.label();
+            (format!("published {rr_type} {label}"), of_record((value, host, name), rr_type, *ttl, *form))
+        }
+        Wanted::Edited { value, host, name, ttl, form } => {
+            (format!("edited TXT {}", form.label()), of_record((value, host, name), "TXT", *ttl, *form))
         }
         Wanted::Finding { section, index } => {
             let finding = inquiry.section(section).and_then(|found| found.findings.get(*index));
@@ -216,6 +223,22 @@ pub fn text(
         }
     };
     Ok((what, visible_lines(&text.replace('\r', "")).into_owned()))
+}
+
+/// Content, host and full name of a record, in a form.
+fn of_record((value, host, name): (&str, &str, &str), rr_type: &str, ttl: Option<u32>, form: Form) -> String {
+    match form {
+        Form::Value => value.to_owned(),
+        Form::Host => host.to_owned(),
+        Form::FullName => name.to_owned(),
+        Form::Strings => zone_strings(value),
+        Form::ZoneLine => {
+            let data = if rr_type == "TXT" { zone_strings(value) } else { value.to_owned() };
+            let ttl = ttl.map_or_else(String::new, |ttl| format!("{ttl} "));
+            format!("{}. {ttl}IN {rr_type} {data}", name.trim_end_matches('.'))
+        }
+        Form::Fields => fields(rr_type, host, value, ttl),
+    }
 }
 
 fn missing<'a>(suggestion: &'a Suggestion, blanks: &BTreeMap<&'static str, String>) -> Option<&'a Blank> {

@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ratatui::layout::Rect;
 
-use crate::finding::Severity;
-use crate::report::{Block, Link};
+use crate::finding::{Severity, Suggestion, SuggestionKind};
+use crate::name::Name;
+use crate::report::{Block, Link, RecordBlock};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::source::LineIndex;
 use crate::tui::document::{self, Document, Layout, Target};
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, Stage};
 use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
+use crate::tui::what_if::{Editable, TreeTerm};
 
 pub use copy::{Form, Printed, Wanted};
 pub use draw::{pieces, rule};
@@ -347,33 +349,95 @@ impl Viewer {
                 self.forms(shared);
                 Some(Vec::new())
             }
-            Target::Line { links, .. } | Target::Fold { links, .. } => match links.as_slice() {
-                [] => {
-                    if matches!(self.target(), Some(Target::Fold { .. })) {
-                        let inquiry = shared.inquiry(self.pane)?;
-                        self.fold(inquiry, 1);
+            Target::Line { links, .. } | Target::Leaf { links, .. } | Target::Fold { links, .. } => {
+                match links.as_slice() {
+                    [] => {
+                        if matches!(self.target(), Some(Target::Fold { .. })) {
+                            let inquiry = shared.inquiry(self.pane)?;
+                            self.fold(inquiry, 1);
+                        }
+                        Some(Vec::new())
                     }
-                    Some(Vec::new())
+                    [(_, Link::Section(id))] => {
+                        let id = *id;
+                        self.go_to(shared, id);
+                        Some(Vec::new())
+                    }
+                    // Other panes are the caller's.
+                    [_] => None,
+                    many => {
+                        let items = many
+                            .iter()
+                            .map(|(text, link)| {
+                                (format!("{} {text}", link_verb(link)), Choice::Act(Action::Follow(link.clone())))
+                            })
+                            .collect();
+                        shared.overlay = Some(Overlay::Menu(Menu { title: "go to".into(), items, selected: 0 }));
+                        Some(Vec::new())
+                    }
                 }
-                [(_, Link::Section(id))] => {
-                    let id = *id;
-                    self.go_to(shared, id);
-                    Some(Vec::new())
-                }
-                // Other panes are the caller's.
-                [_] => None,
-                many => {
-                    let items = many
-                        .iter()
-                        .map(|(text, link)| {
-                            (format!("{} {text}", link_verb(link)), Choice::Act(Action::Follow(link.clone())))
-                        })
-                        .collect();
-                    shared.overlay = Some(Overlay::Menu(Menu { title: "go to".into(), items, selected: 0 }));
-                    Some(Vec::new())
-                }
-            },
+            }
         }
+    }
+
+    /// The TXT record that the cursor is on, as it is published or as it is proposed; else the section's own.
+    pub fn editable(&self, shared: &Shared) -> Option<Editable> {
+        let inquiry = shared.inquiry(self.pane)?;
+        let section = inquiry.section(self.section_id(inquiry)?)?;
+        let records = || {
+            section.blocks.iter().filter_map(|block| match block {
+                Block::Record(record) if record.rr_type == "TXT" => Some(record),
+                _ => None,
+            })
+        };
+        let published = |record: &RecordBlock| {
+            Some(Editable {
+                section: section.id,
+                name: Name::from_text(&record.name).ok()?,
+                host: record.host.clone(),
+                ttl: record.ttl,
+                published: Some(record.text.clone()),
+                text: record.text.clone(),
+            })
+        };
+        let proposed = |suggestion: &Suggestion| {
+            (suggestion.rr_type == "TXT" && suggestion.kind == SuggestionKind::Record).then(|| Editable {
+                section: section.id,
+                name: suggestion.name.clone(),
+                host: suggestion.host.clone(),
+                ttl: suggestion.ttl,
+                published: records()
+                    .find(|record| record.name == suggestion.name.as_str())
+                    .map(|record| record.text.clone()),
+                text: document::fill(&suggestion.value, &shared.blanks),
+            })
+        };
+        match self.target().filter(|_| self.focus == Focus::Details) {
+            Some(Target::Record { value, name, rr_type, .. }) if rr_type == "TXT" => {
+                published(records().find(|record| record.text == *value && record.name == *name)?)
+            }
+            Some(Target::Suggestion { index, .. })
+                if section.suggestions.get(*index).is_some_and(|one| one.rr_type == "TXT") =>
+            {
+                proposed(section.suggestions.get(*index)?)
+            }
+            _ => records().find_map(published).or_else(|| section.suggestions.iter().find_map(proposed)),
+        }
+    }
+
+    /// The term of the section's tree that the cursor is on.
+    pub fn tree_term(&self, shared: &Shared) -> Option<TreeTerm> {
+        let inquiry = shared.inquiry(self.pane)?;
+        let section = inquiry.section(self.section_id(inquiry)?)?;
+        match self.target().filter(|_| self.focus == Focus::Details)? {
+            Target::Leaf { key, .. } | Target::Fold { key, .. } => TreeTerm::at(section, key),
+            _ => None,
+        }
+    }
+
+    /// Whether a finding's evidence stands over its section.
+    pub fn shows_evidence(&self) -> bool {
+        self.evidence.is_some()
     }
 
     /// What can be done with what is under the cursor.
@@ -392,24 +456,31 @@ impl Viewer {
                 "Enter: the rule, the bytes and the lookups behind it".into()
             }
             Target::Suggestion { .. } => "y: its value   n: its host   Enter: other forms".into(),
+            Target::Record { rr_type, .. } if rr_type == "TXT" && self.pane == PaneId::Domain => {
+                "y: its content   n: its host   Enter: other forms   w: what if it said something else".into()
+            }
             Target::Record { .. } => "y: its content   n: its host   Enter: other forms".into(),
             Target::Finding { .. } => return None,
-            Target::Line { links, .. } | Target::Fold { links, .. } => match links.as_slice() {
-                [] if matches!(self.target(), Some(Target::Fold { .. })) => "Enter or Space: open or close".into(),
-                [] => "y: copy this line".into(),
-                [(text, link)] => format!("Enter: {} {text}", link_verb(link)),
-                many => format!("Enter: choose one of {} ways to go", many.len()),
-            },
+            Target::Line { links, .. } | Target::Leaf { links, .. } | Target::Fold { links, .. } => {
+                match links.as_slice() {
+                    [] if matches!(self.target(), Some(Target::Fold { .. })) => "Enter or Space: open or close".into(),
+                    [] => "y: copy this line".into(),
+                    [(text, link)] => format!("Enter: {} {text}", link_verb(link)),
+                    many => format!("Enter: choose one of {} ways to go", many.len()),
+                }
+            }
         })
     }
 
     /// The one link that Enter follows to another pane or target.
     pub fn single_link(&self) -> Option<Link> {
         match self.target()? {
-            Target::Line { links, .. } | Target::Fold { links, .. } => match links.as_slice() {
-                [(_, link)] if self.focus == Focus::Details => Some(link.clone()),
-                _ => None,
-            },
+            Target::Line { links, .. } | Target::Leaf { links, .. } | Target::Fold { links, .. } => {
+                match links.as_slice() {
+                    [(_, link)] if self.focus == Focus::Details => Some(link.clone()),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }

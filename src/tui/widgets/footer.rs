@@ -80,6 +80,9 @@ fn keys(state: &State) -> Vec<(String, String)> {
                 keys.push(("Esc", "close, then letters are commands"));
                 say(&keys)
             }
+            Purpose::WhatIf => {
+                say(&[("Enter", "ask for new names"), ("Up Down", "scroll"), ("Esc", "back to what is published")])
+            }
             Purpose::Selector
             | Purpose::Servers
             | Purpose::Search

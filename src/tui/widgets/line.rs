@@ -45,6 +45,11 @@ fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Op
         }
         column += width;
     }
+    // What lies to the left is not lost.
+    if skip > 0 {
+        let rest = shown.chars().skip(1).collect::<String>();
+        shown = format!("…{rest}");
+    }
     let end = pieces(buffer, theme, (x, area.y), room, &[Piece { text: shown, look: Look::Strong }]);
     let (hint, look) = match &line.error {
         Some(error) => (error.as_str(), Look::Error),
@@ -74,7 +79,9 @@ fn title(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) {
     };
     let row = [Piece::new(" ", Look::Plain), Piece::new(&inquiry.title, Look::Strong)];
     let end = pieces(buffer, theme, (area.x, area.y), area.width, &row);
+    let supposed = shared.what_if.as_ref().filter(|_| active == PaneId::Domain);
     let note = match &inquiry.stage {
+        _ if supposed.is_some() => "WHAT IF: not published (w: edit, Esc: back)".to_owned(),
         Stage::Running => match inquiry.shown_since() {
             Some(at) => format!(
                 "{} asking again; shown: {:02}:{:02}:{:02}",
@@ -93,6 +100,7 @@ fn title(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) {
     };
     let at = area.right().saturating_sub(u16::try_from(columns(&note)).unwrap_or(0) + 1);
     if at > end + 1 {
-        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(note, Look::Dim)]);
+        let look = if supposed.is_some() { Look::Warn } else { Look::Dim };
+        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(note, look)]);
     }
 }

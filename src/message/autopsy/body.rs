@@ -27,6 +27,8 @@ pub(super) enum Undo {
     LineEnds,
     /// White space at line ends taken away.
     TrailingSpace,
+    /// `--` that ends a letter was `-- ` (RFC 3676 §4.3).
+    SignatureMark,
     /// `>From ` at a line's start was `From ` (mbox).
     FromMangled,
     /// `From ` at a line's start was `>From `.
@@ -54,6 +56,7 @@ pub(super) const UNDOS: &[Undo] = &[
     Undo::Nothing,
     Undo::LineEnds,
     Undo::TrailingSpace,
+    Undo::SignatureMark,
     Undo::FromMangled,
     Undo::FromUnmangled,
     Undo::DotsDoubled,
@@ -77,6 +80,7 @@ impl Undo {
             Undo::Nothing => return None,
             Undo::LineEnds => "the line ends are left as they came".into(),
             Undo::TrailingSpace => "white space at line ends is removed".into(),
+            Undo::SignatureMark => "the line \"--\" above a signature gets its blank back".into(),
             Undo::FromMangled => "lines that begin with \">From \" lose the \">\" that a mailbox file added".into(),
             Undo::FromUnmangled => "lines that begin with \"From \" get a \">\" back".into(),
             Undo::DotsDoubled => "lines that begin with two dots lose one, which a transport added".into(),
@@ -98,6 +102,7 @@ impl Undo {
             Undo::Nothing => return Some(body.to_vec()),
             Undo::LineEnds => raw_body(&message.original())?.to_vec(),
             Undo::TrailingSpace => by_line(body, |line| crate::message::lines::trim_end(line).to_vec()),
+            Undo::SignatureMark => by_line(body, |line| if line == b"--" { b"-- ".to_vec() } else { line.to_vec() }),
             Undo::FromMangled => by_line(body, |line| {
                 line.strip_prefix(b">").filter(|rest| rest.starts_with(b"From ")).unwrap_or(line).to_vec()
             }),
@@ -316,6 +321,12 @@ pub(super) fn try_body(signature: &Signature, body: &[u8], top: usize) -> Option
     let is_empty =
         top == 0 && ends.len() <= MAX_BOTTOM && empty.first().is_some_and(|hash| hash.digest == signature.body_hash);
     is_empty.then(|| Match { top: 0, bottom: ends.len(), removed: vec![Span::new(0, body.len())] })
+}
+
+/// Whether a body is the one that was signed.
+pub(super) fn holds_body(signature: &Signature, body: &[u8]) -> bool {
+    let wanted = Wanted { canon: signature.body_canon, hash: signature.algorithm.hash(), length: signature.length };
+    body_hashes(body, &[wanted]).first().is_some_and(|hash| hash.digest == signature.body_hash)
 }
 
 fn spans(start: usize, end: Option<Span>) -> Vec<Span> {

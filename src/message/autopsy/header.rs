@@ -2,12 +2,13 @@
 //! verified over what comes out.
 
 use crate::message::Message;
+use crate::message::autopsy::fields::otherwise;
 use crate::message::canonical::{Canon, canonical_field};
 use crate::message::dkim::{Judged, KeyLook, Math, own_field, verify};
 use crate::message::mime::Tree;
 
 /// How many combinations are verified; each costs some 50 µs.
-pub(super) const MAX_TRIES: usize = 1500;
+pub(super) const MAX_TRIES: usize = 3000;
 
 /// What is done to the bytes of a field.
 type Step = fn(&[u8]) -> Vec<u8>;
@@ -64,6 +65,9 @@ pub(super) fn changes(message: &Message, tree: &Tree, one: &Judged<'_>) -> Vec<C
                 push(format!("Content-Transfer-Encoding is {word}"), Some(format!(" {word}").into_bytes()));
             }
         }
+        for (what, value) in otherwise(name, &title(name), field.value()) {
+            push(what, Some(value));
+        }
         // Another field of the name was the signed one: a program put its own below.
         for other in message.named(name).filter(|other| Some(other.index) != *index).take(3) {
             push(format!("another {} of the header is the signed one", title(name)), Some(other.value().to_vec()));
@@ -112,7 +116,7 @@ fn title(name: &str) -> String {
 }
 
 /// Subjects without what lists and gateways put in front: `[tag]`, `EXTERNAL:`, `***SPAM***`, also behind `Re:`.
-fn untagged(value: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(super) fn untagged(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     let text = String::from_utf8_lossy(value).into_owned();
     let mut found = Vec::new();
     let trimmed = text.trim_start();

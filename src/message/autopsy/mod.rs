@@ -5,19 +5,23 @@
 //! results of DKIM or DMARC: those judge the message as it came.
 
 mod body;
+mod fields;
 mod header;
-
-use serde_json::json;
+mod html;
+mod links;
+mod parts;
+mod signs;
+mod told;
 
 use crate::check::{Check, Memo, Progress, Seen, Wait};
-use crate::finding::{Finding, Severity, Span};
+use crate::finding::Span;
 use crate::message::Message;
-use crate::message::autopsy::body::{MAX_TOP, UNDOS, Undo, try_body};
+use crate::message::autopsy::body::{MAX_TOP, UNDOS, Undo, holds_body, try_body};
 use crate::message::autopsy::header::{Change, changes, combinations, holds};
+use crate::message::autopsy::parts::Parts;
 use crate::message::dkim::{BodyCheck, HeaderCheck, Judged, judge_all};
 use crate::message::mime::Tree;
-use crate::report::{Block, Cell, Fact, Mark, Section};
-use crate::untrusted;
+use crate::report::Section;
 
 /// How many signatures are looked into.
 const MAX_SIGNATURES: usize = 6;
@@ -27,6 +31,8 @@ const SLICE: u64 = 8 * 1024 * 1024;
 const MAX_HASHED: u64 = 384 * 1024 * 1024;
 /// How many signatures are verified in one step.
 const TRIES: usize = 200;
+/// How many combinations of changes inside the parts are one try.
+const COMBINATIONS: usize = 10;
 /// How much of what was added is shown.
 const MAX_SHOWN: usize = 4096;
 
@@ -53,12 +59,15 @@ enum Try {
     Body(usize, Undo, usize),
     /// A signature's header, this slice of its combinations.
     Header(usize, usize),
+    /// A signature's body with changes inside its parts, this slice of the combinations.
+    Parts(usize, usize),
 }
 
 /// The work so far.
 #[derive(Default)]
 struct Work {
     tree: Tree,
+    parts: Parts,
     tries: Vec<Try>,
     next: usize,
     hashed: u64,
@@ -86,20 +95,27 @@ impl Check<Message> for Autopsy {
         let judged = judge_all(message, seen)?;
         let broken: Vec<&Judged<'_>> = judged.iter().filter(|one| is_broken(one)).take(MAX_SIGNATURES).collect();
         if broken.is_empty() {
-            return Ok(nothing_to_do(message, &judged));
+            return Ok(told::nothing_to_do(message, &judged));
         }
         let mut is_new = false;
         let work = memo.get_or_insert_with(|| {
             is_new = true;
-            Work { tree: Tree::read(message), tries: tries(&broken), ..Work::default() }
+            Work::default()
         });
-        if !is_new {
-            work.slice(message, &broken);
+        if is_new {
+            // Reading the parts takes time in proportion to the message: not on the worker that steps everybody.
+            return Err(Wait::Again(Progress { done: 0, of: 1 }));
         }
+        if work.tries.is_empty() {
+            work.tree = Tree::read(message);
+            work.parts = Parts::read(message, &work.tree);
+            work.tries = tries(&broken, work.parts.combinations.len());
+        }
+        work.slice(message, &broken);
         if work.next < work.tries.len() {
             return Err(Wait::Again(Progress { done: work.next as u64, of: work.tries.len() as u64 }));
         }
-        Ok(section(message, &broken, work))
+        Ok(told::section(message, &broken, work))
     }
 }
 
@@ -111,8 +127,9 @@ fn is_broken(one: &Judged<'_>) -> bool {
     has_other_body(one) || one.header == HeaderCheck::Invalid
 }
 
-/// Everything to try, the most likely first: the plain cuts of every signature, then the other steps, then banners.
-fn tries(broken: &[&Judged<'_>]) -> Vec<Try> {
+/// Everything to try, the most likely first: the plain cuts of every signature, then the other steps, the header, changes
+/// inside the parts, and lines off the top after every step.
+fn tries(broken: &[&Judged<'_>], combinations: usize) -> Vec<Try> {
     let bodies: Vec<usize> =
         (0..broken.len()).filter(|at| broken.get(*at).is_some_and(|one| has_other_body(one))).collect();
     let headers = (0..broken.len()).filter(|at| broken.get(*at).is_some_and(|one| one.header == HeaderCheck::Invalid));
@@ -123,7 +140,12 @@ fn tries(broken: &[&Judged<'_>]) -> Vec<Try> {
     for at in headers {
         all.extend((0..header::MAX_TRIES.div_ceil(TRIES)).map(|slice| Try::Header(at, slice)));
     }
-    for undo in UNDOS {
+    // Lines off the top of the body as it came are the usual banner; the other steps with them are rare.
+    all.extend((1..=MAX_TOP).flat_map(|top| bodies.iter().map(move |at| Try::Body(*at, Undo::Nothing, top))));
+    all.extend(
+        (0..combinations.div_ceil(COMBINATIONS)).flat_map(|slice| bodies.iter().map(move |at| Try::Parts(*at, slice))),
+    );
+    for undo in UNDOS.iter().filter(|undo| **undo != Undo::Nothing) {
         for top in 1..=MAX_TOP {
             all.extend(bodies.iter().map(|at| Try::Body(*at, *undo, top)));
         }
@@ -142,6 +164,7 @@ impl Work {
             self.next += 1;
             match next {
                 Try::Body(at, undo, top) => self.body(message, broken, (at, undo, top)),
+                Try::Parts(at, slice) => self.parts(message, broken, at, slice),
                 Try::Header(at, slice) => verified += self.header(message, broken, at, slice),
             }
         }
@@ -178,6 +201,23 @@ impl Work {
         self.repairs.push(Repair { number: one.number, part: "body", what: steps.join(", and "), removed });
     }
 
+    fn parts(&mut self, message: &Message, broken: &[&Judged<'_>], at: usize, slice: usize) {
+        let Some(one) = broken.get(at).filter(|one| !self.is_repaired(one.number, "body")) else { return };
+        for made in self.parts.combinations.iter().skip(slice * COMBINATIONS).take(COMBINATIONS) {
+            if self.hashed >= MAX_HASHED {
+                self.gave_up = true;
+                return;
+            }
+            let Some((body, removed)) = self.parts.apply(message, made) else { continue };
+            self.hashed += 2 * body.len() as u64 + 1024;
+            if holds_body(one.signature, &body) {
+                let what = self.parts.words(made);
+                self.repairs.push(Repair { number: one.number, part: "body", what, removed });
+                return;
+            }
+        }
+    }
+
     /// Returns how many signatures were verified.
     fn header(&mut self, message: &Message, broken: &[&Judged<'_>], at: usize, slice: usize) -> usize {
         let Some(one) = broken.get(at).filter(|one| !self.is_repaired(one.number, "header")) else { return 0 };
@@ -205,165 +245,6 @@ impl Work {
 
 fn lines(count: usize) -> String {
     if count == 1 { "line is".into() } else { format!("{count} lines are") }
-}
-
-fn nothing_to_do(message: &Message, judged: &[Judged<'_>]) -> Section {
-    let mut section = Section::new("autopsy", "Autopsy");
-    section.headline = "not needed".into();
-    section.fact("signature", serde_json::Value::Null);
-    section.fact("repairs", json!([]));
-    let why = if judged.is_empty() {
-        "There is no DKIM signature, so nothing broke."
-    } else if message.body().is_none() {
-        "The body was not pasted, so no body hash can be compared, and no header signature is broken."
-    } else {
-        "No signature is broken by a change of the message: what fails, fails for another reason."
-    };
-    section.blocks.push(Block::Prose { title: "Nothing to look into".into(), text: vec![why.into()] });
-    section
-}
-
-fn section(message: &Message, broken: &[&Judged<'_>], work: &Work) -> Section {
-    let mut section = Section::new("autopsy", "Autopsy");
-    section.headline = match work.repairs.len() {
-        0 => "not found".into(),
-        _ => "found".into(),
-    };
-    section.fact("signature", broken.first().map(|one| one.number));
-    let repairs: Vec<_> = work
-        .repairs
-        .iter()
-        .map(|repair| json!({"signature": repair.number, "part": repair.part, "what": repair.what, "removed": repair.removed}))
-        .collect();
-    section.fact("repairs", repairs);
-    section.fact(
-        "tried",
-        json!({"hashed_bytes": work.hashed, "header_combinations": work.verified, "gave_up": work.gave_up}),
-    );
-    for one in broken {
-        section.blocks.push(Block::Facts(facts(one, work)));
-        told(one, work, &mut section);
-    }
-    if let Some(block) = added(message, work) {
-        section.blocks.push(block);
-    }
-    section.blocks.push(Block::Prose { title: "What this proves".into(), text: proves(broken, work) });
-    section.settle()
-}
-
-fn facts(one: &Judged<'_>, work: &Work) -> Vec<Fact> {
-    let domain = one.signature.domain.as_ref().map_or("an unknown domain".to_owned(), ToString::to_string);
-    let mut facts = vec![Fact::new(format!("signature #{}", one.number), domain)];
-    let mut add = |part: &str, label: &str, is_broken: bool, whole: &str| {
-        let cell = match work.repairs.iter().find(|repair| repair.number == one.number && repair.part == part) {
-            Some(repair) => Cell::from(format!("{whole} if {}", repair.what)).judged(Severity::Info),
-            None if is_broken => Cell::from("no step that we know mends it").judged(Severity::Warning),
-            None => Cell::from("not broken"),
-        };
-        facts.push(Fact::new(label, cell));
-    };
-    add("body", "  body hash", has_other_body(one), "matches");
-    add("header", "  header", one.header == HeaderCheck::Invalid, "verifies");
-    facts
-}
-
-fn told(one: &Judged<'_>, work: &Work, section: &mut Section) {
-    let domain = one.signature.domain.as_ref().map_or("an unknown domain".to_owned(), ToString::to_string);
-    let number = one.number;
-    for (part, is_broken) in [("body", has_other_body(one)), ("header", one.header == HeaderCheck::Invalid)] {
-        if !is_broken {
-            continue;
-        }
-        let repair = work.repairs.iter().find(|repair| repair.number == number && repair.part == part);
-        let finding = match (repair, part) {
-            (Some(repair), "body") => Finding::info(
-                "autopsy.body-mended",
-                format!(
-                    "The body hash of signature #{number} ({domain}) matches if {}. So {domain} signed the rest, and that was changed on the way; lists and gateways do so.",
-                    repair.what
-                ),
-            ),
-            (Some(repair), _) => Finding::info(
-                "autopsy.header-mended",
-                format!(
-                    "The header signature #{number} ({domain}) verifies if {}. So {domain} signed the other fields, and that was changed on the way.",
-                    repair.what
-                ),
-            ),
-            (None, "body") => Finding::info(
-                "autopsy.body-not-mended",
-                format!(
-                    "No usual change explains why the body hash of signature #{number} ({domain}) differs: no footer of up to 400 lines, banner of up to {MAX_TOP}, white space, re-encoding or added part. Either it was changed otherwise, or this body never was {domain}'s."
-                ),
-            ),
-            (None, _) => Finding::info(
-                "autopsy.header-not-mended",
-                format!(
-                    "No usual change explains why the header signature #{number} ({domain}) is invalid; {} combinations were tried. The key may be another one by now.",
-                    work.verified
-                ),
-            ),
-        };
-        let span = repair.and_then(|repair| repair.removed.first().copied());
-        section.findings.push(match span {
-            Some(span) => finding.with_span(span),
-            None => finding,
-        });
-    }
-    if work.gave_up && !section.findings.iter().any(|finding| finding.id == "autopsy.gave-up") {
-        section.findings.push(Finding::info(
-            "autopsy.gave-up",
-            format!(
-                "The message is large: after {} MB of hashing the rarer steps were left out.",
-                work.hashed / 1_000_000
-            ),
-        ));
-    }
-}
-
-/// The bytes that were added or changed, as they stand.
-fn added(message: &Message, work: &Work) -> Option<Block> {
-    let mut removed: Vec<Span> = work.repairs.iter().flat_map(|repair| repair.removed.iter().copied()).collect();
-    removed.sort_unstable();
-    removed.dedup();
-    if removed.is_empty() {
-        return None;
-    }
-    let (mut text, mut marks) = (String::new(), Vec::new());
-    for span in removed {
-        let bytes = span.of(message.text()).unwrap_or_default();
-        let start = text.len();
-        text.push_str(&untrusted::lossless(bytes.get(..MAX_SHOWN).unwrap_or(bytes)));
-        let is_body = message.body_start().is_some_and(|body| span.start >= body);
-        let note = if is_body { "added after it was signed" } else { "changed after it was signed" };
-        let note = format!("{note}: bytes {} to {} of the message", span.start, span.end);
-        marks.push(Mark { span: Span::new(start, text.len()), note, severity: Severity::Warning });
-    }
-    Some(Block::Source { title: "What was not signed so".into(), text, marks })
-}
-
-fn proves(broken: &[&Judged<'_>], work: &Work) -> Vec<String> {
-    let whole = broken.iter().find(|one| {
-        let mended = |part: &str, is_broken: bool| !is_broken || work.is_repaired(one.number, part);
-        mended("body", has_other_body(one))
-            && mended("header", one.header == HeaderCheck::Invalid)
-            && (one.header == HeaderCheck::Valid || work.is_repaired(one.number, "header"))
-    });
-    let mut text = Vec::new();
-    if let Some(one) = whole {
-        let domain = one.signature.domain.as_ref().map_or("the signer".to_owned(), ToString::to_string);
-        text.push(format!(
-            "With that undone, signature #{} holds whole: {domain} signed this message before it was changed.",
-            one.number
-        ));
-    }
-    if work.repairs.is_empty() {
-        text.push("A signature that cannot be mended proves nothing, for or against: the body may be forged under a replayed header, or a gateway may have rewritten it in a way of its own.".into());
-    } else {
-        text.push("It speaks only for what was signed; what was added is whoever's who added it.".into());
-    }
-    text.push("DKIM and DMARC judge the message as it came, so their results stay as they are.".into());
-    text
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::json;
 use time::OffsetDateTime;
 
 use super::*;
 use crate::check::world::World;
 use crate::job::Envelope;
 use crate::message::canonical::{Canon, Hash, Wanted, body_hashes, canonical_field, without_signature};
+use crate::report::Block;
 
 /// A seed of zeros: everybody's key.
 fn pair() -> Ed25519KeyPair {
@@ -217,6 +219,137 @@ fn another_body_under_a_replayed_header_is_not_mended() {
     assert_eq!(section.facts["repairs"], json!([]));
     assert_eq!(section.findings.iter().map(|finding| finding.id).collect::<Vec<_>>(), ["autopsy.body-not-mended"]);
     assert!(section.findings[0].text.contains("never was a.example's"));
+}
+
+const MIXED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=w\r\n";
+const TEXT: &str = "Hello,\r\n\r\nsee https://a.example/x?b=1&c=2 for more.\r\n\r\nAnn\r\n";
+const PAGE: &str = "<html><head></head><body lang=\"en\">\r\n<p>Hello, <a href=\"https://a.example/x?b=1&amp;c=2\">see</a></p>\r\n</body></html>\r\n";
+
+/// A message of two parts, each encoded so.
+fn mixed(encoding: &str, text: &str, page: &str) -> String {
+    let encode = |bytes: &str| match encoding {
+        "base64" => {
+            let lines = BASE64_STANDARD.encode(bytes);
+            lines.as_bytes().chunks(76).map(|line| format!("{}\r\n", str::from_utf8(line).unwrap())).collect()
+        }
+        "quoted-printable" => bytes.replace('=', "=3D"),
+        _ => bytes.to_owned(),
+    };
+    let part = |kind: &str, bytes: &str| {
+        let bytes = encode(bytes);
+        format!(
+            "--w\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{bytes}\r\n"
+        )
+    };
+    format!("{}{}--w--\r\n", part("plain", text), part("html", page))
+}
+
+/// Signs one body, puts another in its place, and tells what mends it.
+fn mixed_mended(from: &str, to: &str) -> Vec<(String, String)> {
+    let whole = signed(("relaxed", "relaxed"), &["from"], &format!("{HEADER}{MIXED}"), from);
+    mended(&whole.replace(from, to))
+}
+
+#[test]
+fn banners_and_footers_inside_the_parts_are_taken_out_in_every_encoding() {
+    let text = format!("CAUTION: this email originated from outside.\r\n\r\n{TEXT}");
+    let banner = "<div style=\"border:1px\"><div>CAUTION: outside</div></div><br>";
+    let page = PAGE.replace("\"en\">", &format!("\"en\">{banner}"));
+    let both =
+        "the first 2 lines of part 1 are removed, and all of the first 2 blocks of the HTML of part 2 is removed";
+    for encoding in ["8bit", "quoted-printable", "base64"] {
+        let from = mixed(encoding, TEXT, PAGE);
+        assert_eq!(mixed_mended(&from, &mixed(encoding, &text, &page)), only("body", both), "{encoding}");
+        let html = "all of the first 2 blocks of the HTML of part 2 is removed";
+        assert_eq!(mixed_mended(&from, &mixed(encoding, TEXT, &page)), only("body", html), "{encoding}");
+        let footer = format!("{TEXT}_______\r\nlist mailing list\r\nhttps://l.example\r\n");
+        let last = "the last 3 lines of part 1 are removed";
+        assert_eq!(mixed_mended(&from, &mixed(encoding, &footer, PAGE)), only("body", last), "{encoding}");
+    }
+}
+
+#[test]
+fn proofpoints_marked_banners_are_taken_out() {
+    let text = format!(
+        "ZjQcmQRYFpfptBannerStart\r\nThis Message Is From an External Sender\r\nZjQcmQRYFpfptBannerEnd\r\n{TEXT}"
+    );
+    let page = PAGE
+        .replace("</head>", "<!-- BaNnErBlUrFlE-HeAdEr-start -->\r\n<style>x</style>\r\n<!-- BaNnErBlUrFlE-HeAdEr-end --></head>")
+        .replace("\"en\">", "\"en\"><!-- BaNnErBlUrFlE-BoDy-start -->\r\n<table><tr><td>External</td></tr></table>\r\n<!-- BaNnErBlUrFlE-BoDy-end -->");
+    let what =
+        "Proofpoint's banner in part 1 is removed, and what comments mark as inserted of the HTML of part 2 is removed";
+    assert_eq!(mixed_mended(&mixed("8bit", TEXT, PAGE), &mixed("8bit", &text, &page)), only("body", what));
+}
+
+#[test]
+fn rewritten_links_are_turned_back_without_following_them() {
+    let link = "https://a.example/x?b=1&c=2";
+    let safe = "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fa.example%2Fx%3Fb%3D1%26c%3D2&data=05%7C02&reserved=0";
+    let defense = "https://urldefense.com/v3/__https://a.example/x?b=1&c=2__;!!abc$";
+    for (rewritten, who) in [(safe, "Microsoft Safe Links"), (defense, "Proofpoint URL Defense")] {
+        let escape = |text: &str| text.replace('&', "&amp;");
+        let text = TEXT.replace(link, rewritten);
+        let page = PAGE.replace(&escape(link), &escape(rewritten));
+        for encoding in ["8bit", "quoted-printable", "base64"] {
+            let what = format!("the links that {who} rewrote are turned back");
+            let changed = mixed(encoding, &text, &page);
+            assert_eq!(mixed_mended(&mixed(encoding, TEXT, PAGE), &changed), only("body", &what), "{encoding}");
+        }
+        // With a banner besides, as gateways do.
+        let text = format!("[EXTERNAL]\r\n{text}");
+        let what = format!("the links that {who} rewrote are turned back, and the first line of part 1 is removed");
+        let changed = mixed("8bit", &text, &page);
+        assert_eq!(mixed_mended(&mixed("8bit", TEXT, PAGE), &changed), only("body", &what));
+    }
+}
+
+#[test]
+fn what_cannot_be_undone_is_likely_and_not_proved() {
+    let link = "https://a.example/x?b=1&c=2";
+    let text = TEXT.replace(link, "https://protect-eu.mimecast.com/s/AbCdEf?domain=a.example");
+    let whole = signed(("relaxed", "relaxed"), &["from"], HEADER, TEXT);
+    let changed = whole.replace(TEXT, &format!("CAUTION: from outside\r\n{text}"));
+    let (_, section) = dissected(&changed);
+    assert_eq!(section.facts["repairs"], json!([]));
+    let signs = ["a link was rewritten by Mimecast", "a banner about mail from outside stands in the text"];
+    assert_eq!(section.facts["likely"], json!(signs));
+    let text = &section.findings[0].text;
+    assert!(text.contains(&format!(" Likely, not proved: {}. Either it was changed", signs.join("; "))), "{text}");
+}
+
+#[test]
+fn the_blank_of_a_signature_mark_comes_back() {
+    let what = "the line \"--\" above a signature gets its blank back";
+    assert_eq!(body_mended(("simple", "simple"), "hi\r\n-- \r\nAnn\r\n", "hi\r\n--\r\nAnn\r\n"), only("body", what));
+}
+
+#[test]
+fn fields_that_were_encoded_or_written_anew_are_found() {
+    for (from, to, what) in [
+        ("Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=", "Subject: =?utf-8?B?R3LDvMOfZQ==?=", "Subject is encoded as before"),
+        (
+            "Subject: =?utf-8?B?R3LDvMOfZQ==?=",
+            "Subject: =?UTF-8?Q?[EXTERNAL]_Gr=C3=BC=C3=9Fe?=",
+            "the tag \"[EXTERNAL]\" is removed from Subject, which was encoded anew",
+        ),
+        (
+            "To: b@l.example,c@l.example",
+            "To: b@l.example,\r\n c@l.example",
+            "the folds of To are joined without a blank",
+        ),
+        ("To: b@l.example,c@l.example", "To: b@l.example, c@l.example", "the addresses in To are spaced as before"),
+        ("From: Ann <x@a.example>", "From: \"Ann\" <x@a.example>", "the name in From is written as before"),
+    ] {
+        let name = from.split(':').next().unwrap().to_lowercase();
+        let header: String = HEADER
+            .split_inclusive("\r\n")
+            .filter(|line| !line.to_lowercase().starts_with(&name))
+            .chain([from, "\r\n"])
+            .collect();
+        let whole = signed(("relaxed", "relaxed"), &["from", "to", "subject"], &header, BODY);
+        assert_eq!(mended(&whole), [], "{from}");
+        assert_eq!(mended(&whole.replace(from, to)), only("header", what), "{to}");
+    }
 }
 
 #[test]

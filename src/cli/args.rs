@@ -54,7 +54,7 @@ pub enum Command {
     },
     /// Speak with mail servers and show the dialogue.
     Smtp {
-        /// A domain (its MX), HOST or HOST:PORT; - reads a written dialogue from standard input.
+        /// A domain (its MX) or HOST:PORT; smtp://, smtps:// and lmtp:// say how; - reads a written dialogue from standard input.
         target: String,
         /// How to speak.
         #[command(flatten)]

@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::{ConnectTo, Settings, Upstream};
+pub use smtp::Taken;
 
 /// The name that the demo gives in EHLO; it has an address and a reverse name in the demo world.
 pub const EHLO: &str = "laptop.example";
@@ -109,6 +110,7 @@ pub struct Lab {
     dns: Arc<dns::Server>,
     address: SocketAddr,
     connect_to: Vec<ConnectTo>,
+    bag: smtp::Mailbag,
     /// Dropping it stops every task.
     _tasks: JoinSet<()>,
 }
@@ -135,7 +137,9 @@ impl Lab {
         for (address, knows) in world::NAME_SERVERS {
             connect_to.push(rule(Some(address), Some(53), if *knows { publisher } else { stranger }));
         }
-        for host in smtp::Host::all()? {
+        let hosts = smtp::Host::all()?;
+        let bag = hosts.first().map(smtp::Host::bag).unwrap_or_default();
+        for host in hosts {
             for port in host.ports() {
                 let to = match host.listens() {
                     true => {
@@ -157,7 +161,12 @@ impl Lab {
         tasks.spawn(web::serve(web));
         // whatever else is called, nothing leaves this machine
         connect_to.push(rule(None, None, NOBODY));
-        Ok(Lab { dns: server, address, connect_to, _tasks: tasks })
+        Ok(Lab { dns: server, address, connect_to, bag, _tasks: tasks })
+    }
+
+    /// The last messages that the mail servers took, the newest at the end. They deliver none.
+    pub fn taken(&self) -> Vec<Taken> {
+        self.bag.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// What an engine needs in order to live in this world.

@@ -1,9 +1,9 @@
 //! The mail servers of the demo world. Each host has a listener of its own, because a server must know who it is before
 //! a client says whom it wants; what it does stands in `assets/demo/smtp.toml`, so that a new behaviour is a few lines
-//! there. It accepts mail and forgets it.
+//! there. It delivers no mail; of what it took it keeps the last messages, for tests to look at.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -18,14 +18,29 @@ use super::{LabError, tls, world};
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Longest line that is read (RFC 5321 §4.5.3.1.6 allows 1000; clients may be wrong too).
 const MAX_LINE: u64 = 8 * 1024;
-/// Longest message that is read and forgotten.
+/// Longest message that is read.
 const MAX_DATA: usize = 64 * 1024 * 1024;
+/// How many messages are kept, and how much of each.
+const KEPT: (usize, usize) = (8, 1024 * 1024);
+
+/// A message that one of the servers took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The server.
+    pub host: String,
+    /// The bytes as they came, dot-stuffed, the final dot left out; of a long one the beginning.
+    pub wire: Vec<u8>,
+}
+
+/// What was taken last, the newest at the end.
+pub(super) type Mailbag = Arc<Mutex<VecDeque<Taken>>>;
 
 /// One mail server.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     name: Arc<str>,
     does: Arc<Behaviour>,
+    bag: Mailbag,
 }
 
 /// What a server does; a reply is text with its lines separated by `\n`, sent as it stands.
@@ -34,6 +49,8 @@ pub(super) struct Host {
 struct Behaviour {
     /// Where it listens; 25 where nothing is said, 465 with TLS from the start.
     ports: Vec<u16>,
+    /// It speaks LMTP (RFC 2033): LHLO, and after the message a reply for each recipient. The mailbox `full` is full.
+    lmtp: bool,
     /// Nobody is there: connections are refused.
     absent: bool,
     /// The greeting; a good one where nothing is said.
@@ -104,7 +121,15 @@ impl Host {
     pub(super) fn all() -> Result<Vec<Host>, LabError> {
         let table: BTreeMap<String, Behaviour> =
             toml::from_str(world::SMTP).map_err(|why| LabError::File { file: "smtp.toml", why: why.to_string() })?;
-        Ok(table.into_iter().map(|(name, does)| Host { name: name.into(), does: Arc::new(does) }).collect())
+        let bag = Mailbag::default();
+        let host =
+            |(name, does): (String, Behaviour)| Host { name: name.into(), does: Arc::new(does), bag: bag.clone() };
+        Ok(table.into_iter().map(host).collect())
+    }
+
+    /// What all of them took.
+    pub(super) fn bag(&self) -> Mailbag {
+        self.bag.clone()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -232,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 
     async fn talk(&mut self) -> std::io::Result<End> {
         let does = self.host.does.clone();
-        let (mut sender, mut recipients) = (false, false);
+        let (mut sender, mut recipients): (bool, Vec<String>) = (false, Vec::new());
         loop {
             let mut line = Vec::new();
             if (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line).await? == 0 {
@@ -246,7 +271,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Ok(End::Closed);
             }
             let reply = match verb.as_str() {
-                "EHLO" | "LHLO" => self.host.greeting(self.in_tls),
+                "LHLO" if does.lmtp => self.host.greeting(self.in_tls),
+                "EHLO" | "HELO" if does.lmtp => "500 5.5.1 this is LMTP: say LHLO".to_owned(),
+                "EHLO" => self.host.greeting(self.in_tls),
                 "HELO" => format!("250 {}", self.host.name),
                 "STARTTLS" if self.in_tls => "503 5.5.1 TLS is already on".to_owned(),
                 "STARTTLS" => match does.starttls {
@@ -274,23 +301,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 },
                 "MAIL" => {
                     let reply = own(&does.mail, "250 2.1.0 Ok");
-                    (sender, recipients) = (reply.starts_with('2'), false);
+                    (sender, recipients) = (reply.starts_with('2'), Vec::new());
                     reply
                 }
                 "RCPT" if !sender => "503 5.5.1 MAIL first".to_owned(),
                 "RCPT" => {
                     let reply = own(&does.rcpt, "250 2.1.5 Ok");
-                    recipients |= reply.starts_with('2');
+                    if reply.starts_with('2') {
+                        recipients.push(line.to_ascii_lowercase());
+                    }
                     reply
                 }
-                "DATA" if !recipients => "503 5.5.1 RCPT first".to_owned(),
+                "DATA" if recipients.is_empty() => "503 5.5.1 RCPT first".to_owned(),
                 "DATA" => {
                     self.write("354 end data with <CR><LF>.<CR><LF>").await?;
-                    self.swallow_message().await?;
-                    (sender, recipients) = (false, false);
-                    own(&does.data, "250 2.0.0 Ok: taken and forgotten")
+                    self.take_message().await?;
+                    let usual = own(&does.data, "250 2.0.0 Ok: taken and forgotten");
+                    sender = false;
+                    let recipients = std::mem::take(&mut recipients);
+                    if does.lmtp {
+                        let full = |one: &String| one.contains("<full@");
+                        let reply =
+                            |one| if full(one) { "452 4.2.2 the mailbox is full".to_owned() } else { usual.clone() };
+                        recipients.iter().map(reply).collect::<Vec<_>>().join("\n")
+                    } else {
+                        usual
+                    }
                 }
-                "RSET" | "NOOP" => "250 2.0.0 Ok".to_owned(),
+                "RSET" => {
+                    (sender, recipients) = (false, Vec::new());
+                    "250 2.0.0 Ok".to_owned()
+                }
+                "NOOP" => "250 2.0.0 Ok".to_owned(),
                 "VRFY" => "252 2.1.5 try and see".to_owned(),
                 "AUTH" => "535 5.7.8 authentication credentials invalid".to_owned(),
                 "QUIT" => {
@@ -307,16 +349,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         }
     }
 
-    async fn swallow_message(&mut self) -> std::io::Result<()> {
-        let mut size = 0;
-        let mut line = Vec::new();
+    /// Reads a message to its end, CR LF dot CR LF and nothing looser.
+    async fn take_message(&mut self) -> std::io::Result<()> {
+        let (mut size, mut wire, mut line) = (0, Vec::new(), Vec::new());
+        let mut whole = true;
         while size < MAX_DATA {
             line.clear();
             let read = self.stream.read_until(b'\n', &mut line).await?;
-            if read == 0 || line == b".\r\n" || line == b".\n" {
+            if read == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if whole && line == b".\r\n" {
+                let mut bag = self.host.bag.lock().unwrap_or_else(PoisonError::into_inner);
+                bag.push_back(Taken { host: self.host.name.to_string(), wire });
+                if bag.len() > KEPT.0 {
+                    bag.pop_front();
+                }
                 return Ok(());
             }
+            whole = line.ends_with(b"\r\n");
             size += read;
+            let room = KEPT.1.saturating_sub(wire.len()).min(line.len());
+            wire.extend_from_slice(line.get(..room).unwrap_or_default());
         }
         Err(std::io::ErrorKind::FileTooLarge.into())
     }

@@ -45,12 +45,20 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
     for (at, entry) in transcript.entries.iter().enumerate() {
         let begun = exchanges.next_if(|exchange| exchange.entry == at);
         answering.extend(begun.map(|exchange| (exchange, 0)));
+        // In LMTP a message begins one exchange for each recipient.
+        while let Some(exchange) = exchanges.next_if(|exchange| exchange.entry == at) {
+            answering.push_back((exchange, 0));
+        }
         let note = match &entry.event {
             TranscriptEvent::Connected { .. } => Note::ok("the connection stands; the server speaks first"),
             TranscriptEvent::NotConnected(fault, why) => not_connected(*fault, why),
             TranscriptEvent::Sent { line, masked } => {
                 let mut note = match begun {
                     Some(exchange) => state.command(exchange.verb, line, entry.tls),
+                    None if line.starts_with(b".") => Note::new(
+                        Severity::Warning,
+                        "a line of the message; the server takes its first dot away (nothing is dot-stuffed by hand)",
+                    ),
                     None => Note::ok("a line of the message"),
                 };
                 if *masked {
@@ -136,7 +144,8 @@ impl State<'_> {
             Verb::Ehlo | Verb::Lhlo if tls => {
                 Note::ok("greets again: what was said before TLS does not count (RFC 3207 §4.2)")
             }
-            Verb::Ehlo | Verb::Lhlo => Note::ok("greets, and asks what the server can do"),
+            Verb::Lhlo => Note::ok("greets in LMTP (RFC 2033): each recipient will get an answer of its own"),
+            Verb::Ehlo => Note::ok("greets, and asks what the server can do"),
             Verb::Helo => Note::ok("greets the old way: no extensions"),
             Verb::StartTls => order(tls, "TLS stands already", "asks to encrypt; a command, answered by 220"),
             Verb::Auth => order(!tls, "logs in without TLS: everybody on the way can read it", "logs in"),
@@ -199,6 +208,9 @@ impl State<'_> {
             _ => Severity::Warning,
         };
         let mut words = codes::explain(&exchange.reply).unwrap_or("a code that mxray does not know").to_owned();
+        if let Some(recipient) = &exchange.recipient {
+            words = format!("for {recipient}: {words}");
+        }
         if exchange.verb.stage() == Stage::RcptTo
             && exchange.reply.is_transient()
             && text.to_ascii_lowercase().contains("grey")

@@ -53,6 +53,8 @@ pub struct Exchange {
     pub bare_lf: bool,
     /// Whether the client went on in the middle of the reply: no more of it is waited for.
     pub abandoned: bool,
+    /// Whom the reply is about, where a message has one reply for each recipient (LMTP, RFC 2033 §4.2).
+    pub recipient: Option<String>,
 }
 
 impl Exchange {
@@ -118,6 +120,12 @@ impl Verb {
     }
 }
 
+/// What stands in the angle brackets of a MAIL or RCPT line.
+pub fn path(line: &[u8]) -> Option<String> {
+    let line = crate::untrusted::lossless(line);
+    line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside.to_owned())
+}
+
 impl<'a> Session<'a> {
     /// Reads a transcript, finished or growing.
     pub fn read(transcript: &'a Transcript) -> Session<'a> {
@@ -139,12 +147,12 @@ impl<'a> Session<'a> {
                     match session.exchanges.last().map(|last| (last.verb.stage(), last.reply.code())) {
                         // After 354 the lines are the message, until a single dot.
                         Some((Stage::Data, Some(354))) if line != b"." => {}
-                        Some((Stage::Data, Some(354))) => session.begin(Verb::Message, entry, item.tls, item.at),
+                        Some((Stage::Data, Some(354))) => session.begin_message(transcript, entry),
                         Some((Stage::Auth, Some(334))) => session.begin(Verb::AuthStep, entry, item.tls, item.at),
                         _ => session.begin(Verb::parse(line), entry, item.tls, item.at),
                     }
                 }
-                TranscriptEvent::SentMessage { .. } => session.begin(Verb::Message, entry, item.tls, item.at),
+                TranscriptEvent::SentMessage { .. } => session.begin_message(transcript, entry),
                 TranscriptEvent::Received { line, ending } => {
                     if let Some(exchange) = session.open_exchange() {
                         exchange.reply.push(line);
@@ -181,8 +189,33 @@ impl<'a> Session<'a> {
         if let Some(open) = self.exchanges.iter_mut().find(|e| !e.is_complete() && !e.reply.lines.is_empty()) {
             open.abandoned = true;
         }
-        let (reply, bare_lf, abandoned) = (Reply::default(), false, false);
-        self.exchanges.push(Exchange { verb, entry, tls, at, answered: None, reply, bare_lf, abandoned });
+        let (reply, bare_lf, abandoned, recipient) = (Reply::default(), false, false, None);
+        self.exchanges.push(Exchange { verb, entry, tls, at, answered: None, reply, bare_lf, abandoned, recipient });
+    }
+
+    /// The message: one reply in SMTP; in LMTP one for each recipient that was accepted, in the order of the RCPTs.
+    fn begin_message(&mut self, transcript: &Transcript, entry: usize) {
+        let Some(item) = transcript.entries.get(entry) else { return };
+        let is_lmtp =
+            self.exchanges.iter().rev().find(|one| one.verb.is_greeting()).is_some_and(|e| e.verb == Verb::Lhlo);
+        let accepted = if is_lmtp { self.accepted(transcript) } else { Vec::new() };
+        self.begin(Verb::Message, entry, item.tls, item.at);
+        let Some(first) = self.exchanges.last_mut() else { return };
+        let mut recipients = accepted.into_iter();
+        first.recipient = recipients.next();
+        let pattern = first.clone();
+        self.exchanges.extend(recipients.map(|one| Exchange { recipient: Some(one), ..pattern.clone() }));
+    }
+
+    /// The recipients that were accepted since the last MAIL.
+    pub fn accepted(&self, transcript: &Transcript) -> Vec<String> {
+        let start = self.last(Verb::Mail).map_or(0, |mail| mail.entry);
+        let path = |exchange: &Exchange| match &transcript.entries.get(exchange.entry)?.event {
+            TranscriptEvent::Sent { line, .. } => path(line),
+            _ => None,
+        };
+        let asked = self.exchanges.iter().filter(|one| one.verb == Verb::Rcpt && one.entry > start);
+        asked.filter(|one| one.reply.is_positive()).filter_map(path).collect()
     }
 
     /// The exchange that the next line from the server belongs to: with pipelining, the oldest one without a whole reply;
@@ -221,6 +254,14 @@ impl<'a> Session<'a> {
             .skip(1)
             .map(|line| crate::untrusted::lossless(&line.text).trim().to_owned())
             .collect()
+    }
+
+    /// Whether the server says by itself that it speaks LMTP, and no SMTP.
+    pub fn mentions_lmtp(&self) -> bool {
+        let first = self.exchanges.iter().filter(|one| one.verb == Verb::Banner || one.verb.is_greeting());
+        first
+            .map(|one| one.reply.text().to_ascii_uppercase())
+            .any(|text| text.contains("LMTP") || text.contains("LHLO"))
     }
 
     /// Whether a keyword stands among what was offered.
@@ -295,6 +336,22 @@ pub(crate) mod tests {
         assert!(session.offers(false, "STARTTLS") && !session.offers(true, "STARTTLS"));
         assert!(session.offers(true, "AUTH") && session.tls.is_some());
         assert_eq!(session.handshake, Some(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn lmtp_has_one_reply_for_each_accepted_recipient() {
+        let t = transcript(
+            "*connect\nS: 220 hi\nC: LHLO me\nS: 250 mail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: RCPT TO:<e@f>\nS: 550 no\nC: RCPT TO:<g@h>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\nS: 250-kept\nS: 250 it",
+        );
+        let session = Session::read(&t);
+        let replies: Vec<_> = session.exchanges.iter().filter(|one| one.verb == Verb::Message).collect();
+        assert_eq!(replies.iter().map(|one| one.recipient.as_deref()).collect::<Vec<_>>(), [Some("c@d"), Some("g@h")]);
+        assert_eq!((replies[0].reply.code(), replies[1].is_complete()), (Some(250), false));
+        assert_eq!(session.waiting().unwrap().recipient.as_deref(), Some("g@h"));
+        let smtp = transcript(
+            "*connect\nS: 220 hi\nC: EHLO me\nS: 250 mail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: RCPT TO:<g@h>\nS: 250 ok\nC: DATA\nS: 354 go\nC: .\nS: 250 kept",
+        );
+        assert!(Session::read(&smtp).waiting().is_none(), "SMTP has one reply for all");
     }
 
     #[test]

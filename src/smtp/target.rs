@@ -70,11 +70,31 @@ pub enum Talks<'a> {
     Unknown(LookupId, Outcome),
 }
 
+impl Talk<'_> {
+    /// Whether it is LMTP, which stays inside one site (RFC 2033 §5): what holds for mail on the Internet does not there.
+    pub fn is_lmtp(&self) -> bool {
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.lmtp)
+    }
+}
+
 impl Target {
-    /// Reads `domain`, `host:port`, `[address]:port`, `address`; a bare name is a domain.
-    pub fn parse(text: &str, plan: SmtpPlan) -> Result<Target, String> {
-        let trimmed = text.trim();
-        let default_port = if plan.tls == TlsMode::Implicit { 465 } else { 25 };
+    /// Reads `domain`, `host:port`, `[address]:port`, `address`; a bare name is a domain. `smtp://`, `smtps://` and `lmtp://`
+    /// before it say how to speak, and that a host is meant.
+    pub fn parse(text: &str, mut plan: SmtpPlan) -> Result<Target, String> {
+        let typed = text.trim();
+        let (scheme, trimmed) = typed.split_once("://").map_or((None, typed), |(scheme, rest)| (Some(scheme), rest));
+        match scheme.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("smtp") => {}
+            Some("smtps") => plan.tls = TlsMode::Implicit,
+            Some("lmtp") => plan.lmtp = true,
+            Some(other) => return Err(format!("{other}:// is no way to speak with a mail server")),
+        }
+        let trimmed = trimmed.trim_end_matches('/');
+        let default_port = match (plan.lmtp, plan.tls) {
+            (true, _) => 24,
+            (false, TlsMode::Implicit) => 465,
+            (false, TlsMode::Auto | TlsMode::Never | TlsMode::Require) => 25,
+        };
         let bare = trimmed.trim_start_matches('[').trim_end_matches(']');
         let place = if let Ok(address) = trimmed.parse::<SocketAddr>() {
             Place::Address(address)
@@ -85,9 +105,9 @@ impl Target {
             Place::Host(Name::parse(host).map_err(|why| format!("{host}: {why}"))?, port)
         } else {
             let name = Name::parse(trimmed).map_err(|why| format!("{trimmed}: {why}"))?;
-            if default_port == 25 { Place::Domain(name) } else { Place::Host(name, default_port) }
+            if default_port == 25 && scheme.is_none() { Place::Domain(name) } else { Place::Host(name, default_port) }
         };
-        Ok(Target { text: trimmed.to_owned(), place, plan, redirected: Vec::new() })
+        Ok(Target { text: typed.to_owned(), place, plan, redirected: Vec::new() })
     }
 
     /// The domain whose policies (MTA-STS) apply: the recipients' domain, when the target is one.
@@ -256,6 +276,13 @@ mod tests {
         assert_eq!(place("[2001:db8::1]:2525"), Place::Address("[2001:db8::1]:2525".parse().unwrap()));
         assert_eq!(place("2001:db8::1"), Place::Address("[2001:db8::1]:25".parse().unwrap()));
         assert!(Target::parse("example.com:smtp", SmtpPlan::default()).is_err());
+        assert_eq!(place("smtp://mail.example.com"), Place::Host(name("mail.example.com"), 25));
+        assert_eq!(place("SMTPS://mail.example.com/"), Place::Host(name("mail.example.com"), 465));
+        assert_eq!(place("lmtp://mail.example.com"), Place::Host(name("mail.example.com"), 24));
+        assert_eq!(place("lmtp://[2001:db8::1]:2424"), Place::Address("[2001:db8::1]:2424".parse().unwrap()));
+        let lmtp = Target::parse("lmtp://192.0.2.1:2424", SmtpPlan::default()).unwrap();
+        assert!(lmtp.plan.lmtp && lmtp.text == "lmtp://192.0.2.1:2424");
+        assert!(Target::parse("http://example.com", SmtpPlan::default()).is_err());
         let implicit = SmtpPlan { tls: TlsMode::Implicit, ..SmtpPlan::default() };
         assert_eq!(Target::parse("a.example", implicit).unwrap().place, Place::Host(name("a.example"), 465));
     }

@@ -142,6 +142,12 @@ fn judge(talk: &Talk<'_>, outcome: &TlsOutcome<'_>, lookup: LookupId, now: Offse
             );
             json!({ "name": host, "result": "failed", "reason": why })
         }
+        TlsOutcome::NotOffered if talk.is_lmtp() => {
+            let text =
+                format!("{host} offers no STARTTLS. LMTP is for the way inside one site, where that may be well.");
+            findings.push(Finding::info("tls.not-offered", text).with_reference("RFC 2033 §5"));
+            json!({ "name": host, "result": "not-offered" })
+        }
         TlsOutcome::NotOffered => {
             findings.push(
                 Finding::error("tls.not-offered", format!("{host} does not offer STARTTLS: everybody on the way can read its mail. (Or somebody on the way removed the offer.)"))

@@ -5,7 +5,7 @@ use crate::finding::{Finding, Severity};
 use crate::report::{Section, State};
 use crate::smtp::annotate::SLOW;
 use crate::smtp::capability;
-use crate::smtp::session::{Session, Verb};
+use crate::smtp::session::{Exchange, Session, Verb};
 use crate::smtp::target::Talk;
 
 /// Everything that one talk tells.
@@ -87,7 +87,7 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
             ),
             Verb::Mail | Verb::Rcpt | Verb::Message if exchange.reply.is_permanent() => findings.push(Finding::error(
                 "smtp.command-refused",
-                format!("{host} refuses {:?} with {code}: {}", exchange.verb, crate::smtp::codes::explain(&exchange.reply).unwrap_or(&words)),
+                format!("{host} refuses {} with {code}: {}", what(exchange), crate::smtp::codes::explain(&exchange.reply).unwrap_or(&words)),
             )),
             _ => {}
         }
@@ -98,6 +98,17 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
                 format!("{host} took {seconds:.1} s for one reply: a tarpit, or a slow check of its own."),
             ));
         }
+    }
+    let says_ehlo = session.exchanges.iter().any(|one| one.verb == Verb::Ehlo && one.reply.is_permanent());
+    if says_ehlo && session.mentions_lmtp() {
+        findings.push(
+            Finding::warning(
+                "smtp.speaks-lmtp",
+                format!("{host} speaks LMTP, which is for delivery inside one site, and no SMTP."),
+            )
+            .with_fix("Look at it with --lmtp, or as lmtp://HOST:PORT.")
+            .with_reference("RFC 2033 §5"),
+        );
     }
     if session.silent {
         findings.push(
@@ -133,6 +144,16 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// What was refused, in words.
+fn what(exchange: &Exchange) -> String {
+    match (exchange.verb, &exchange.recipient) {
+        (Verb::Mail, _) => "the sender (MAIL FROM)".into(),
+        (Verb::Rcpt, _) => "a recipient (RCPT TO)".into(),
+        (_, Some(recipient)) => format!("the message for {recipient}"),
+        (_, None) => "the message".into(),
+    }
 }
 
 /// When none of several hosts answers on port 25, the fault is more likely here than there (cases.md 136). One silent host

@@ -1,7 +1,7 @@
 //! Hands on: what a person may type next, and what they typed. Told, never forbidden.
 
 use crate::check::{Transcript, TranscriptEvent};
-use crate::smtp::session::{Exchange, Session, Verb};
+use crate::smtp::session::{Exchange, Session, Verb, path};
 
 /// The name that Tab puts into EHLO; the person may write any other.
 pub const OUR_NAME: &str = "localhost.localdomain";
@@ -11,7 +11,11 @@ pub fn next_lines(transcript: &Transcript, ehlo: &str) -> Vec<String> {
     let session = Session::read(transcript);
     let tls = session.tls.is_some();
     let Some(greeted) = session.greeting(tls) else {
-        return [format!("EHLO {ehlo}"), format!("HELO {ehlo}"), "QUIT".into()].to_vec();
+        let mut verbs = ["EHLO", "HELO", "LHLO"];
+        if session.mentions_lmtp() {
+            verbs.rotate_right(1);
+        }
+        return verbs.iter().map(|verb| format!("{verb} {ehlo}")).chain(["QUIT".into()]).collect();
     };
     let last = session.exchanges.last().map_or(Verb::Banner, |exchange| exchange.verb);
     let mut lines: Vec<String> = Vec::new();
@@ -73,22 +77,11 @@ pub fn awaits_message(transcript: &Transcript) -> bool {
 /// The envelope so far, for the screen that asks before a message goes out: sender and accepted recipients.
 pub fn envelope(transcript: &Transcript) -> (String, Vec<String>) {
     let session = Session::read(transcript);
-    let path = |entry: usize| match transcript.entries.get(entry).map(|entry| &entry.event) {
-        Some(TranscriptEvent::Sent { line, .. }) => {
-            let line = crate::untrusted::lossless(line).into_owned();
-            line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside.to_owned())
-        }
+    let sender = session.last(Verb::Mail).and_then(|mail| match &transcript.entries.get(mail.entry)?.event {
+        TranscriptEvent::Sent { line, .. } => path(line),
         _ => None,
-    };
-    let mail = session.last(Verb::Mail);
-    let start = mail.map_or(0, |exchange| exchange.entry);
-    let sender = mail.and_then(|exchange| path(exchange.entry)).unwrap_or_default();
-    let recipients = session
-        .exchanges
-        .iter()
-        .filter(|exchange| exchange.verb == Verb::Rcpt && exchange.entry > start && exchange.reply.is_positive())
-        .filter_map(|exchange| path(exchange.entry))
-        .collect();
+    });
+    let (sender, recipients) = (sender.unwrap_or_default(), session.accepted(transcript));
     (sender, recipients)
 }
 

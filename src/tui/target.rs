@@ -13,7 +13,7 @@ pub enum Target {
     File(String),
 }
 
-/// Reads the line. A URL or an address means its domain; `host:25` and an IP address mean a mail server; a path means a
+/// Reads the line. A URL or an address means its domain; `host:25`, `lmtp://host` and an IP address mean a mail server; a path means a
 /// message; `smtp example.org`, `file notes` and `domain example.org` say it in words.
 pub fn parse(typed: &str) -> Result<Target, String> {
     let typed = typed.trim();
@@ -26,6 +26,9 @@ pub fn parse(typed: &str) -> Result<Target, String> {
     }
     if let Some(name) = rest("domain") {
         return domain(name);
+    }
+    if ["smtp://", "smtps://", "lmtp://"].iter().any(|scheme| typed.to_ascii_lowercase().starts_with(scheme)) {
+        return Ok(Target::Smtp(typed.to_owned()));
     }
     if is_path(typed) {
         return Ok(Target::File(typed.trim_matches(['\'', '"']).to_owned()));
@@ -77,6 +80,7 @@ mod tests {
             ("mx.example.org:25", Ok(Target::Smtp("mx.example.org:25".into()))),
             ("192.0.2.25", Ok(Target::Smtp("192.0.2.25".into()))),
             ("[2001:db8::1]:2525", Ok(Target::Smtp("[2001:db8::1]:2525".into()))),
+            ("lmtp://mx.example.org:2424", Ok(Target::Smtp("lmtp://mx.example.org:2424".into()))),
             ("smtp example.org", Ok(Target::Smtp("example.org".into()))),
             ("./mail.eml", Ok(Target::File("./mail.eml".into()))),
             ("suspicious.eml", Ok(Target::File("suspicious.eml".into()))),

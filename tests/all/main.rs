@@ -20,5 +20,6 @@ mod policy_properties;
 mod properties_spf;
 mod published;
 mod smtp_hostile;
+mod smtp_lab;
 mod smtp_source;
 mod tui;

@@ -89,6 +89,7 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
     let plain = match (&reached, &tls) {
         (Some(not), _) => not.clone(),
         (None, TlsOutcome::Established(_)) => Delivery::Encrypted,
+        (None, TlsOutcome::NotOffered) if talk.is_lmtp() => Delivery::Clear("LMTP, inside one site".into()),
         (None, TlsOutcome::NotOffered) => Delivery::Clear("STARTTLS is not offered".into()),
         (None, TlsOutcome::Refused(code)) => Delivery::Clear(format!("STARTTLS is refused with {code}")),
         (None, TlsOutcome::HandshakeFailed(why)) => Delivery::Clear(format!("the TLS handshake fails ({why})")),
@@ -103,7 +104,12 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
         (None, Some((_, why))) if enforced => Delivery::Skipped(why.clone()),
         _ => plain.clone(),
     };
-    let report = report(&reached, &tls, &dane, objection.as_ref().map(|(result, _)| *result), applies);
+    // Nobody reports on the last steps inside a site.
+    let report = if talk.is_lmtp() {
+        "-".into()
+    } else {
+        report(&reached, &tls, &dane, objection.as_ref().map(|(result, _)| *result), applies)
+    };
     let requiretls = session.offers(true, "REQUIRETLS");
     let claimed = tlsa.is_some_and(|tlsa| tlsa.answer().dnssec == Dnssec::Claimed);
     let unproven = tlsa.and_then(HostTlsa::unproven);
@@ -268,6 +274,7 @@ impl Judged<'_> {
             },
             TlsOutcome::Refused(code) => Cell::from(format!("REFUSED {code}")).judged(Severity::Error),
             TlsOutcome::HandshakeFailed(_) => Cell::from("HANDSHAKE FAILS").judged(Severity::Error),
+            TlsOutcome::NotOffered if self.talk.is_lmtp() => Cell::from("no STARTTLS"),
             TlsOutcome::NotOffered => Cell::from("NO STARTTLS").judged(Severity::Error),
             TlsOutcome::NotTried => Cell::from("not tried"),
             TlsOutcome::NotReached => Cell::from("-"),

@@ -182,6 +182,9 @@ fn best<'a>(judged: &[Judged<'a>], outcome: impl Fn(&Judged<'a>) -> Option<Deliv
     let side = if skipped.is_empty() { Severity::Ok } else { Severity::Warning };
     if let Some((host, delivery)) = outcomes.iter().find(|(_, delivery)| delivery.delivers()) {
         let how = match delivery {
+            Delivery::Clear(why) if judged.iter().all(|host| host.talk.is_lmtp()) => {
+                return Cell::from(format!("yes, in clear text, to {host}: {why}")).judged(Severity::Info);
+            }
             Delivery::Clear(why) => {
                 return Cell::from(format!("yes, IN CLEAR TEXT, to {host}: {why}{aside}")).judged(Severity::Error);
             }

@@ -43,6 +43,7 @@ pub fn smtp(shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let rows = [
         ("Watch a mail server talk.", Look::Strong),
         ("Type smtp DOMAIN for all its MX hosts, host:port or an address for one server (:).", Look::Plain),
+        ("smtps://host speaks TLS from the first byte, lmtp://host:port speaks LMTP.", Look::Plain),
         ("mxray greets, asks for TLS, looks at the certificate, and says QUIT. No mail is sent.", Look::Plain),
     ];
     page(shared, PaneId::Smtp, &rows, area, buffer);

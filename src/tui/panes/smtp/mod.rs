@@ -25,6 +25,7 @@ use crate::job::{Family, SmtpPlan, Task};
 use crate::report::{Link, LookupId};
 use crate::smtp::export::{Form, Held, export};
 use crate::smtp::probe::Move;
+use crate::smtp::session::{Session, Verb};
 use crate::smtp::typed;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
@@ -141,7 +142,11 @@ impl SmtpPane {
             Some(Task::Smtp { plan, .. }) => plan.clone(),
             _ => SmtpPlan::default(),
         };
-        let SmtpPlan { ehlo, tls, lmtp, .. } = before;
+        let says_lhlo = |transcript: &Transcript| {
+            Session::read(transcript).exchanges.iter().any(|exchange| exchange.verb == Verb::Lhlo)
+        };
+        let lmtp = before.lmtp || self.current(shared).is_some_and(|(_, transcript)| says_lhlo(&transcript));
+        let SmtpPlan { ehlo, tls, .. } = before;
         let family = family.or(before.family);
         let plan = SmtpPlan { ehlo, tls, lmtp, family, hands_on: true, ..SmtpPlan::default() };
         let effects = self.talk_to(target, plan, true, shared);

@@ -1,0 +1,152 @@
+//! Messages that go out by hand and by plan to the lab's mail servers, compared byte for byte with what they took; LMTP with
+//! a reply for each recipient.
+
+use mxray::check::{Transcript, TranscriptEvent};
+use mxray::engine::Engine;
+use mxray::finding::Severity;
+use mxray::job::{Job, JobEvent, JobId, SmtpPlan, Task};
+use mxray::lab::Lab;
+use mxray::report::Report;
+use mxray::smtp::annotate::annotate;
+use mxray::smtp::lines::line_of;
+use mxray::smtp::probe::Move;
+
+use crate::job::{engine, finish};
+
+fn task(target: &str, plan: SmtpPlan) -> Job {
+    Job::new(Task::Smtp { target: target.to_owned(), plan })
+}
+
+fn received(transcript: &Transcript) -> Vec<String> {
+    let got = transcript.entries.iter().filter(|entry| matches!(entry.event, TranscriptEvent::Received { .. }));
+    got.map(|entry| line_of(entry).1).collect()
+}
+
+/// Says the moves one by one, each when the server has answered the one before; the transcript.
+async fn by_hand(engine: &Engine, target: &str, moves: Vec<Move>) -> Transcript {
+    let id = JobId(77);
+    engine.start(id, task(target, SmtpPlan { hands_on: true, ..SmtpPlan::default() }));
+    let mut moves = moves.into_iter();
+    let mut transcript = Transcript::default();
+    let mut answered = 0;
+    loop {
+        engine.outbox().ready().await;
+        for (_, event) in engine.outbox().drain() {
+            match event {
+                JobEvent::Dialogue(_, said) => transcript = (*said).clone(),
+                JobEvent::Finished(..) => return transcript,
+                JobEvent::Failed(why) => panic!("{why}"),
+                JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..) => {}
+            }
+        }
+        let session = mxray::smtp::session::Session::read(&transcript);
+        let complete = session.exchanges.iter().filter(|exchange| exchange.is_complete()).count();
+        if complete > answered && session.waiting().is_none() {
+            answered = complete;
+            match moves.next() {
+                Some(next) => assert!(engine.say(id, next), "the dialogue is open"),
+                None => engine.cancel(id),
+            }
+        }
+        if transcript.finished {
+            return transcript;
+        }
+    }
+}
+
+fn send(line: &str) -> Move {
+    Move::Send(line.as_bytes().to_vec())
+}
+
+const MESSAGES: [(&[u8], &[u8]); 6] = [
+    (b"Subject: x\r\n\r\nhello\r\n", b"Subject: x\r\n\r\nhello\r\n"),
+    (b"Subject: dots\n\n.\n..\n.hidden\n", b"Subject: dots\r\n\r\n..\r\n...\r\n..hidden\r\n"),
+    (b"a bare\rCR and a\nbare LF", b"a bare\r\nCR and a\r\nbare LF\r\n"),
+    (b"\n.\r\nQUIT\r\n", b"\r\n..\r\nQUIT\r\n"),
+    (b"gr\xfcn \xc3\xbc \x00", b"gr\xfcn \xc3\xbc \x00\r\n"),
+    (b"", b""),
+];
+
+#[tokio::test]
+async fn a_message_by_hand_arrives_byte_for_byte() {
+    let lab = Lab::start().await.unwrap();
+    let engine = engine(lab.settings());
+    for (message, arrives) in MESSAGES {
+        let said = ["EHLO me.example", "MAIL FROM:<a@b.example>", "RCPT TO:<c@good.servers.example>", "DATA"];
+        let mut moves: Vec<Move> = said.map(send).to_vec();
+        moves.push(Move::SendThis(message.into()));
+        moves.push(send("QUIT"));
+        let transcript = by_hand(&engine, "mx.good.servers.example:25", moves).await;
+        let taken = lab.taken().pop().expect("a message");
+        assert_eq!(taken.host, "mx.good.servers.example");
+        assert_eq!(taken.wire, arrives, "{}", String::from_utf8_lossy(&taken.wire));
+        let sent = transcript.entries.iter().find_map(|entry| match entry.event {
+            TranscriptEvent::SentMessage { bytes } => Some(bytes),
+            _ => None,
+        });
+        assert_eq!(sent, Some(arrives.len() + 3), "the final dot goes with it");
+        assert!(received(&transcript).iter().any(|line| line.starts_with("221")), "{:?}", received(&transcript));
+    }
+    assert_eq!(lab.taken().len(), MESSAGES.len(), "nothing in a message was taken for a command");
+}
+
+/// A plan that sends a composed message to these.
+fn mail(recipients: &[&str]) -> SmtpPlan {
+    SmtpPlan {
+        mail_from: Some("a@b.example".into()),
+        rcpt_to: recipients.iter().map(|one| (*one).to_owned()).collect(),
+        data: Some(b"Subject: x\r\n\r\n.hello\r\n".as_slice().into()),
+        ..SmtpPlan::default()
+    }
+}
+
+fn ids(report: &Report) -> Vec<&'static str> {
+    report.sections.iter().flat_map(|section| &section.findings).map(|finding| finding.id).collect()
+}
+
+#[tokio::test]
+async fn lmtp_answers_for_each_recipient_and_the_full_mailbox_alone_is_deferred() {
+    let lab = Lab::start().await.unwrap();
+    let engine = engine(lab.settings());
+    let recipients = ["ann@lmtp.example", "full@lmtp.example", "bob@lmtp.example"];
+    for target in ["mx.lmtp.servers.example:24", "lmtp://mx.lmtp.servers.example"] {
+        let mut transcript = Transcript::default();
+        let report = crate::job::watch(&engine, task(target, mail(&recipients)), |event| {
+            if let JobEvent::Dialogue(_, said) = event {
+                transcript = (*said).clone();
+            }
+        })
+        .await;
+        let lines: Vec<(String, String)> = transcript
+            .entries
+            .iter()
+            .zip(annotate(&transcript, "mx.lmtp.servers.example"))
+            .map(|(entry, note)| (line_of(entry).1, note.text))
+            .collect();
+        let said = |text: &str| lines.iter().find(|(line, _)| line.starts_with(text)).map(|(_, note)| note.as_str());
+        assert!(said("LHLO").is_some_and(|note| note.contains("RFC 2033")), "{lines:?}");
+        let after = lines.iter().position(|(line, _)| line.starts_with("(the message")).unwrap();
+        let replies: Vec<&str> = lines[after + 1..after + 4].iter().map(|(_, note)| note.as_str()).collect();
+        assert!(replies[0].starts_with("for ann@lmtp.example:"), "{replies:?}");
+        assert!(replies[1].starts_with("for full@lmtp.example:"), "{replies:?}");
+        assert!(replies[2].starts_with("for bob@lmtp.example:"), "{replies:?}");
+        assert_eq!(lines[after + 2].0, "452 4.2.2 the mailbox is full");
+        assert!(lines[after + 4].0.starts_with("QUIT"), "{lines:?}");
+        assert_eq!(lab.taken().pop().unwrap().wire, b"Subject: x\r\n\r\n..hello\r\n");
+        assert!(!ids(&report).contains(&"smtp.silent"), "{:?}", ids(&report));
+        assert!(report.worst <= Severity::Info, "clear text inside a site is no error: {:?}", ids(&report));
+        assert_eq!(report.verdict[0].answer, "yes, in clear text, to mx.lmtp.servers.example: LMTP, inside one site");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_lmtp_is_not_taken_for_a_broken_one() {
+    let lab = Lab::start().await.unwrap();
+    let mut settings = lab.settings();
+    let mut rule = settings.connect_to.iter().find(|rule| rule.port == Some(24)).unwrap().clone();
+    rule.port = Some(25);
+    settings.connect_to.insert(0, rule);
+    let engine = engine(settings);
+    let report = finish(&engine, task("mx.lmtp.servers.example:25", SmtpPlan::default())).await;
+    assert!(ids(&report).contains(&"smtp.speaks-lmtp"), "{:?}", ids(&report));
+}

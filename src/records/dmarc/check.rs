@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::check::{Check, Kind, Memo, Seen, Subject, Wait};
+use crate::check::{Check, Dns, Kind, Memo, Seen, Subject, Wait, all};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
 use crate::records::Domain;
@@ -116,11 +116,36 @@ fn look(domain: &Domain, seen: &Seen<'_>) -> Result<Section, Wait> {
         }
         _ => Ok(Vec::new()),
     };
-    let (old, mx, apex, external) = (old?, mx?, apex?, asked?);
+    let elsewhere = if found.record.is_none() && found.temperror.is_none() {
+        elsewhere(&domain.name, seen)
+    } else {
+        Ok(Vec::new())
+    };
+    let (old, mx, apex, external, elsewhere) = (old?, mx?, apex?, asked?, elsewhere?);
     let texts: Vec<String> = apex.texts().map(|text| lossless(&text).into_owned()).collect();
-    let mut section = section(domain, &found, &old, &external, circumstances(&mx, &texts));
-    section.findings.extend(wrong_place(&found, &texts).map(|finding| finding.with_evidence([apex.id])));
+    let misplaced: Vec<(Name, Dns<'_>)> = std::iter::once((domain.name.clone(), apex)).chain(elsewhere).collect();
+    let misplaced = misplaced.iter().find_map(|(name, answer)| Some((name, answer, record_in(answer)?)));
+    let text = misplaced.as_ref().map(|(.., text)| text.trim_start());
+    let mut section = section(domain, &found, &old, &external, (circumstances(&mx, &texts), text));
+    if let Some((name, answer, text)) = &misplaced {
+        // What stands in the wrong place says more than that nothing stands in the right one.
+        section.findings.insert(0, wrong_place(&found, name, text).with_evidence([answer.id]));
+    }
     Ok(section.settle())
+}
+
+/// Places where forms put the record by mistake, asked only where the right one has none: the underscore forgotten, and
+/// the zone's name written out once too often.
+fn elsewhere<'e>(name: &Name, seen: &Seen<'e>) -> Result<Vec<(Name, Dns<'e>)>, Wait> {
+    let names = ["dmarc".to_owned(), format!("_dmarc.{name}")];
+    all(names.iter().filter_map(|labels| name.below(labels).ok()), |name| {
+        seen.probe(&name, Kind::Txt).map(|answer| (name, answer))
+    })
+}
+
+fn record_in(answer: &Dns<'_>) -> Option<String> {
+    let texts = answer.texts().map(|text| lossless(&text).into_owned());
+    texts.into_iter().find(|text| Dmarc::parse(text.trim_start()).is_some())
 }
 
 fn circumstances(mx: &MxSet, apex: &[String]) -> Circumstances {
@@ -130,25 +155,26 @@ fn circumstances(mx: &MxSet, apex: &[String]) -> Circumstances {
     Circumstances { parked: mx.null_mx && nothing_sends, has_spf: !spf.is_empty() }
 }
 
-/// A DMARC record at the domain itself instead of at `_dmarc`. Of the parents' apexes nothing is asked: a stray record
-/// there has no part in the walk.
-fn wrong_place(found: &Discovery, apex: &[String]) -> Option<Finding> {
-    let text = apex.iter().find(|text| Dmarc::parse(text.trim_start()).is_some())?;
+/// A DMARC record where no receiver looks. Of the parents' apexes nothing is asked: a stray record there has no part in the
+/// walk.
+fn wrong_place(found: &Discovery, at: &Name, text: &str) -> Finding {
     let finding = if found.record.is_some() { Finding::warning } else { Finding::error };
-    Some(
-        finding(
-            "dmarc.wrong-place",
-            format!(
-                "A DMARC record, \"{text}\", stands at {0} itself. Receivers look only at _dmarc.{0}.",
-                found.author
-            ),
-        )
-        .with_fix("Move it to the host _dmarc.")
-        .with_reference("RFC 9989 §4.8"),
+    let place = if *at == found.author { format!("{at} itself") } else { at.to_string() };
+    finding(
+        "dmarc.wrong-place",
+        format!("A DMARC record, \"{text}\", stands at {place}. Receivers look only at _dmarc.{}.", found.author),
     )
+    .with_fix("Move it to the host _dmarc.")
+    .with_reference("RFC 9989 §4.8")
 }
 
-fn section(domain: &Domain, found: &Discovery, old: &Legacy, external: &[External], around: Circumstances) -> Section {
+fn section(
+    domain: &Domain,
+    found: &Discovery,
+    old: &Legacy,
+    external: &[External],
+    (around, elsewhere): (Circumstances, Option<&str>),
+) -> Section {
     let mut section = match (&found.temperror, &found.record) {
         (Some(why), _) => {
             let failed = found.walk.iter().filter(|step| step.failure().is_some()).filter_map(|step| step.lookup);
@@ -158,14 +184,18 @@ fn section(domain: &Domain, found: &Discovery, old: &Legacy, external: &[Externa
         (None, None) => absent(found),
     };
     section.posture.push(posture(found));
-    for step in &found.walk {
-        section.findings.extend(findings::of_step(step));
+    // What is wrong at a step says more than that no record applies.
+    let steps = found.walk.iter().flat_map(findings::of_step);
+    if section.state == State::Absent {
+        section.findings = steps.chain(std::mem::take(&mut section.findings)).collect();
+    } else {
+        section.findings.extend(steps);
     }
     if found.temperror.is_none() {
         section.findings.extend(findings::of_readings(found, old));
     }
     section.findings.extend(findings::of_external(external));
-    section.suggestions = suggest(domain, found, external, around);
+    section.suggestions = suggest(domain, found, external, (around, elsewhere));
     section.blocks = blocks(domain, found, external);
     facts(&mut section, found, old, external);
     section

@@ -1,5 +1,6 @@
 //! What there is to say about a record and about the walk that found it, in sentences for a person.
 
+use crate::check::Outcome;
 use crate::finding::{Finding, Severity};
 use crate::records::dmarc::external::{Agreement, External};
 use crate::records::dmarc::legacy::Legacy;
@@ -66,6 +67,12 @@ fn of_problem(record: &Dmarc, problem: &Problem) -> Option<Finding> {
         )
         .with_fix("Keep one of them.")
         .with_reference("RFC 6376 §3.2"),
+        ProblemKind::NotATag if is_tag_with_colon(seen) => Finding::warning(
+            "dmarc.colon-for-equals",
+            format!("\"{seen}\" has a colon where an equals sign belongs, so receivers do not see the tag."),
+        )
+        .with_fix(format!("Write {}.", seen.replacen(':', "=", 1)))
+        .with_reference("RFC 9989 §4.8"),
         ProblemKind::NotATag if seen.to_ascii_lowercase().contains("mailto:") => Finding::warning(
             "dmarc.semicolon-in-list",
             format!("\"{seen}\" stands after a semicolon, so it is not part of the list before it: no reports go there."),
@@ -133,6 +140,11 @@ fn of_uri(tag: &str, uri: &ReportUri) -> Option<Finding> {
             Finding::warning("dmarc.report-address-empty", format!("{tag} has an empty place in its list."))
                 .with_fix("Give an address or remove the comma.")
         }
+        Some(UriProblem::Space) if text.contains('@') => Finding::warning(
+            "dmarc.report-address-invalid",
+            format!("{tag} names \"{text}\": a space does not part addresses, so no report goes to any of them."),
+        )
+        .with_fix("Separate report addresses by commas."),
         Some(UriProblem::NoMailbox | UriProblem::Space | UriProblem::NoHost) => Finding::warning(
             "dmarc.report-address-invalid",
             format!("{tag} names \"{text}\", which is no address that a report can be sent to."),
@@ -154,6 +166,12 @@ fn of_uri(tag: &str, uri: &ReportUri) -> Option<Finding> {
     Some(finding.with_reference("RFC 9989 §4.7").with_span(uri.span))
 }
 
+/// A tag that is known, written `p:reject`.
+fn is_tag_with_colon(seen: &str) -> bool {
+    let name = seen.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(name.as_str(), "p" | "sp" | "np" | "rua" | "ruf" | "adkim" | "aspf" | "fo" | "pct" | "t" | "psd")
+}
+
 /// What one step of the walk shows beside its record.
 pub(super) fn of_step(step: &WalkStep) -> Vec<Finding> {
     let at = format!("_dmarc.{}", step.name);
@@ -169,6 +187,19 @@ pub(super) fn of_step(step: &WalkStep) -> Vec<Finding> {
             )
             .with_fix("Keep one record.")
             .with_reference("RFC 9989 §4.10"),
+        );
+    }
+    if let (Some(target), true, None) = (&step.delegated, step.texts.is_empty(), step.failure()) {
+        let what = if step.outcome == Outcome::NoSuchName { "which does not exist" } else { "where no record stands" };
+        findings.push(
+            Finding::error(
+                "dmarc.cname-to-nowhere",
+                format!("{at} is a CNAME to {target}, {what}: whoever was to keep the record there does not."),
+            )
+            .with_fix(
+                "Ask whoever runs that name to publish the record, or replace the CNAME by a TXT record of your own.",
+            )
+            .with_reference("RFC 9989 §4.8"),
         );
     }
     for text in &step.texts {
@@ -197,7 +228,7 @@ pub(super) fn of_step(step: &WalkStep) -> Vec<Finding> {
                     "dmarc.spf-here",
                     format!("An SPF record stands at {at}. It does nothing there; SPF belongs to the name that sends."),
                 )
-                .with_fix("Remove it from _dmarc."),
+                .with_fix("Remove it from _dmarc. If your zone has none there, a wildcard (*) answers for the name."),
             );
         } else if Dmarc::parse(text).is_none() {
             findings.push(Finding::info(

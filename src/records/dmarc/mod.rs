@@ -8,6 +8,7 @@ mod check;
 mod external;
 mod findings;
 mod legacy;
+mod mend;
 mod near;
 mod parse;
 mod suggest;

@@ -1,5 +1,6 @@
 //! Texts that were surely meant as DMARC records and are none, and records as dig or a zone file shows them.
 
+use crate::records::dmarc::mend::mended;
 use crate::records::dmarc::parse::{Policy, has_version};
 use crate::records::tags::{Tag, TagList};
 
@@ -82,7 +83,7 @@ pub fn repaired(text: &str) -> Option<String> {
             format!("v=DMARC1;{rest}")
         }
         NearMiss::NoVersion => format!("v=DMARC1; {text}"),
-        NearMiss::OtherVersion => return None,
+        NearMiss::OtherVersion => mended(text)?,
     };
     has_version(&fixed).then_some(fixed)
 }
@@ -127,6 +128,7 @@ mod tests {
             ("v=DMARC1\\; p=none\\;", Some("v=DMARC1; p=none;")),
             ("\"v=DMARC1; p=none\"", Some("v=DMARC1; p=none")),
             ("p=none", Some("v=DMARC1; p=none")),
+            ("v=DMARC1 p=none", Some("v=DMARC1; p=none")),
             ("v=DMARC12; p=none", None),
         ] {
             assert_eq!(repaired(text).as_deref(), fixed, "{text}");

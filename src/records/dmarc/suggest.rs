@@ -6,10 +6,11 @@ use crate::finding::{Blank, Suggestion};
 use crate::name::Name;
 use crate::records::Domain;
 use crate::records::dmarc::external::{Agreement, External};
+use crate::records::dmarc::mend::mended;
 use crate::records::dmarc::near::repaired;
 use crate::records::dmarc::parse::{Dmarc, Policy, ProblemKind};
 use crate::records::dmarc::uri::{ReportUri, UriProblem};
-use crate::records::dmarc::walk::{Discovery, Role};
+use crate::records::dmarc::walk::{Discovery, Role, WalkStep};
 use crate::records::tags::TagList;
 
 /// What else is known of the domain that bears on how strict it can be.
@@ -26,13 +27,20 @@ pub(super) fn suggest(
     domain: &Domain,
     discovery: &Discovery,
     external: &[External],
-    around: Circumstances,
+    (around, elsewhere): (Circumstances, Option<&str>),
 ) -> Vec<Suggestion> {
     let own_step = discovery.walk.first();
     let mut suggestions = Vec::new();
     if let Some(step) = own_step.filter(|step| step.count > 1) {
         let records: Vec<Dmarc> = step.texts.iter().filter_map(|text| Dmarc::parse(text)).collect();
         suggestions.extend(merged(&step.name, &records, around));
+    } else if let (Some(step), None, Some(text)) = (own_step, &discovery.record, elsewhere)
+        && step.texts.is_empty()
+    {
+        let why = "It stands where no receiver looks; this is the place where they do. Remove it there.";
+        let risk = "Its policy then counts, which it does not now: see that your senders pass.";
+        suggestions
+            .extend(Dmarc::parse(text).and_then(|record| Draft::of(&record).suggestion(&step.name, None, why, risk)));
     } else if let Some((step, text)) =
         own_step.and_then(|step| Some((step, step.texts.iter().find_map(|t| repaired(t))?)))
         && step.record.is_none()
@@ -52,11 +60,22 @@ pub(super) fn suggest(
         suggestions.extend(match (&discovery.record, &discovery.policy_domain, discovery.role) {
             (Some(record), Some(at), Some(Role::Author | Role::Organization)) => improved(at, record, around),
             _ if discovery.temperror.is_some() => None,
-            _ => first(&domain.zone(), around),
+            _ => first(&domain.zone(), around).map(|first| beside_cname(first, own_step)),
         });
     }
     suggestions.extend(external.iter().filter(|external| external.agreement == Agreement::Missing).map(agreement));
     suggestions
+}
+
+/// A CNAME that leads nowhere stands in the way of a record.
+fn beside_cname(first: Suggestion, step: Option<&WalkStep>) -> Suggestion {
+    match step.and_then(|step| step.delegated.as_ref()) {
+        Some(target) if step.is_some_and(|step| first.name.parent().as_ref() == Some(&step.name)) => Suggestion {
+            why: format!("{} Remove the CNAME to {target} first: no other record may stand beside a CNAME.", first.why),
+            ..first
+        },
+        _ => first,
+    }
 }
 
 /// The first record of a domain that has none.
@@ -101,12 +120,13 @@ fn merged(at: &Name, records: &[Dmarc], around: Circumstances) -> Option<Suggest
 
 /// The published record with what is wrong put right, and the next step of the policy where it is safe to name it.
 fn improved(at: &Name, record: &Dmarc, around: Circumstances) -> Option<Suggestion> {
-    let mut draft = Draft::of(record);
+    let meant = mended(&record.text).and_then(|text| Dmarc::parse(&text)).unwrap_or_else(|| record.clone());
+    let mut draft = Draft::of(&meant);
     let mut why = Vec::new();
     let mut risk = Vec::new();
     if record.is_policy_broken() {
         why.push("It states a policy in words that receivers know.");
-        if record.p.is_some_and(|p| p > Policy::None) {
+        if meant.p.is_some_and(|p| p > Policy::None) {
             risk.push("The policy then counts, which it does not now: see that your senders pass.");
         }
     }

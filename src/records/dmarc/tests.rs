@@ -325,3 +325,85 @@ fn the_record_of_a_public_suffix_is_shown_and_not_criticised() {
     assert!(!ids(&section).contains(&"dmarc.subdomains-weaker"));
     assert_eq!(section.suggestions[0].name.as_str(), "_dmarc.bank.example");
 }
+
+#[test]
+fn a_slip_is_proposed_as_it_was_meant_and_told_before_the_absence() {
+    for (text, first, value) in [
+        (
+            "v=DMARC1 p=reject rua=mailto:a@example.com",
+            "dmarc.near-miss",
+            "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1, p=reject, rua=mailto:a@example.com",
+            "dmarc.near-miss",
+            "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1; p:reject; rua:mailto:a@example.com",
+            "dmarc.policy-is-void",
+            "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1; p=\\226\\128\\156reject\\226\\128\\157; rua=mailto:a@example.com",
+            "dmarc.policy-counts-as-none",
+            "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1; p=none; rua=mailto:a@example.com mailto:b@example.com",
+            "dmarc.report-address-invalid",
+            "v=DMARC1; p=none; rua=mailto:a@example.com,mailto:b@example.com",
+        ),
+        (
+            "v=DMARC1; p=none; rua=mailto:a@example.com; mailto:b@example.com",
+            "dmarc.semicolon-in-list",
+            "v=DMARC1; p=none; rua=mailto:a@example.com,mailto:b@example.com",
+        ),
+        (
+            "v=DMARC1; p=none; rua=mailto:a@b@example.com",
+            "dmarc.report-address-invalid",
+            "v=DMARC1; p=none; rua=mailto:{rua}",
+        ),
+    ] {
+        let section = of(text);
+        assert_eq!(ids(&section).first(), Some(&first), "{text}: {:?}", ids(&section));
+        assert_eq!(section.suggestions[0].value, value, "{text}");
+    }
+    assert!(ids(&of("v=DMARC1; p:reject; rua:mailto:a@example.com")).contains(&"dmarc.colon-for-equals"));
+    let several = look(
+        "example.com",
+        "_dmarc.example.com TXT \"v=DMARC1; p=none\"\n_dmarc.example.com TXT \"v=DMARC1; p=reject\"",
+    );
+    assert_eq!(ids(&several)[..2], ["dmarc.several-records", "dmarc.absent"]);
+}
+
+#[test]
+fn a_record_in_the_wrong_place_is_found_and_moved() {
+    for place in ["example.com", "dmarc.example.com", "_dmarc.example.com.example.com"] {
+        let section = look("example.com", &format!("{place} TXT \"v=DMARC1; p=reject\"\nexample.com A 192.0.2.1"));
+        assert_eq!((section.state, ids(&section)[0]), (State::Absent, "dmarc.wrong-place"), "{place}");
+        assert!(section.findings[0].text.contains(place), "{}", section.findings[0].text);
+        let moved = &section.suggestions[0];
+        assert_eq!(
+            (moved.name.as_str(), moved.value.as_str()),
+            ("_dmarc.example.com", "v=DMARC1; p=reject"),
+            "{place}"
+        );
+    }
+    // The places are asked only where the right one has none, and their failure is no absence of anything.
+    assert_eq!(settled("example.com", "example.com A 192.0.2.1\ndmarc.example.com TXT !timeout").depth, 2);
+    let broken = look("example.com", "example.com A 192.0.2.1\ndmarc.example.com TXT !timeout");
+    assert_eq!(ids(&broken), ["dmarc.absent"]);
+}
+
+#[test]
+fn a_cname_that_leads_nowhere_is_told_and_has_to_go_first() {
+    let section = look("example.com", "_dmarc.example.com CNAME example.provider.test\nexample.com A 192.0.2.1");
+    assert_eq!((section.state, ids(&section)[0]), (State::Absent, "dmarc.cname-to-nowhere"));
+    assert!(
+        section.findings[0].text.contains("example.provider.test, which does not exist"),
+        "{}",
+        section.findings[0].text
+    );
+    assert!(section.suggestions[0].why.contains("Remove the CNAME to example.provider.test first"));
+}

@@ -107,7 +107,12 @@ fn is_scheme(text: &str) -> bool {
 }
 
 fn mailbox_domain(text: &str) -> Option<Name> {
-    let address = percent_decoded(text.split('?').next().unwrap_or(text))?;
+    let written = text.split('?').next().unwrap_or(text);
+    // An @ of the local part is escaped (RFC 6068 §2), so two of them are a slip.
+    if written.matches('@').count() > 1 {
+        return None;
+    }
+    let address = percent_decoded(written)?;
     let (local, domain) = address.rsplit_once('@')?;
     let bad = |c: char| c.is_whitespace() || c.is_control();
     if local.is_empty() || local.contains(bad) || domain.contains(bad) || !domain.contains('.') {
@@ -174,6 +179,7 @@ mod tests {
             ("mailto:", UriProblem::NoMailbox),
             ("mailto:a", UriProblem::NoMailbox),
             ("mailto:@b.c", UriProblem::NoMailbox),
+            ("mailto:a@b@c.d", UriProblem::NoMailbox),
             ("mailto:a@localhost", UriProblem::NoMailbox),
             ("mailto:a b@c.d", UriProblem::Space),
             ("mailto: a@c.d", UriProblem::Space),

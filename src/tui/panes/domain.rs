@@ -335,7 +335,8 @@ impl Pane for DomainPane {
             Action::WhatIf => supposing || self.viewer.editable(shared).is_some_and(|_| is_finished(shared)),
             Action::DropTerm => is_finished(shared) && self.viewer.tree_term(shared).is_some(),
             Action::CopyZone | Action::Save if supposing => false,
-            other => report_enabled(other, PaneId::Domain, shared),
+            Action::CopyValue | Action::CopyName if supposing => true,
+            other => report_enabled(other, PaneId::Domain, shared) && self.viewer.enabled(other, shared),
         }
     }
 

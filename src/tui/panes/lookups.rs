@@ -196,7 +196,8 @@ impl Pane for LookupsPane {
     fn enabled(&self, action: &Action, shared: &Shared) -> bool {
         match action {
             Action::Enter => false,
-            Action::CopyValue | Action::CopyName | Action::Search | Action::NextJob => self.job(shared).is_some(),
+            Action::NextJob => shared.inquiries.iter().flatten().count() > 1,
+            Action::CopyValue | Action::CopyName | Action::Search => self.job(shared).is_some(),
             _ => true,
         }
     }

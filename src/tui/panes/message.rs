@@ -251,7 +251,7 @@ impl Pane for MessagePane {
             Action::Border | Action::Envelope | Action::CycleSource => some,
             Action::HistoryBack => !self.outer.is_empty(),
             Action::HistoryForward => false,
-            other => report_enabled(other, PaneId::Message, shared),
+            other => report_enabled(other, PaneId::Message, shared) && self.viewer.enabled(other, shared),
         }
     }
 

@@ -258,7 +258,14 @@ impl Viewer {
             Action::Search => shared.ask(Purpose::Search, "find", self.search_hint()),
             Action::Answered(Purpose::Search, text) => self.search(text, shared, area),
             Action::CopyValue => return Some(self.copy(shared, self.wanted(shared, Form::Value))),
-            Action::CopyName => return Some(self.copy(shared, self.wanted(shared, Form::Host))),
+            Action::CopyName => {
+                let wanted = self.wanted(shared, Form::Host);
+                if wanted.as_ref().is_some_and(|wanted| !wanted.has(Form::Host)) {
+                    shared.warn("no host name here: put the cursor on a record or a suggestion");
+                    return Some(Vec::new());
+                }
+                return Some(self.copy(shared, wanted));
+            }
             Action::CopyZone => return Some(self.copy(shared, Some(Wanted::Zone))),
             Action::Copy(wanted) => return Some(self.copy(shared, Some(wanted.clone()))),
             Action::CopyForms => self.forms(shared),
@@ -304,7 +311,14 @@ impl Viewer {
         {
             return Wanted::of(target, form);
         }
-        let section = inquiry.section(self.section_id(inquiry)?)?;
+        if let Some((section, index)) = self.evidence {
+            return Some(Wanted::Finding { section, index });
+        }
+        // Of the overview, what one would paste into a ticket.
+        let Some(id) = self.section_id(inquiry) else {
+            return (!inquiry.verdict.is_empty()).then_some(Wanted::Ticket);
+        };
+        let section = inquiry.section(id)?;
         if !section.suggestions.is_empty() {
             return Some(Wanted::Suggestion { section: section.id, index: 0, form });
         }
@@ -438,6 +452,25 @@ impl Viewer {
     /// Whether a finding's evidence stands over its section.
     pub fn shows_evidence(&self) -> bool {
         self.evidence.is_some()
+    }
+
+    /// Whether an action would do something with what is under the cursor.
+    pub fn enabled(&self, action: &Action, shared: &Shared) -> bool {
+        match action {
+            Action::CopyValue => self.wanted(shared, Form::Value).is_some(),
+            Action::CopyName => self.wanted(shared, Form::Host).is_some_and(|wanted| wanted.has(Form::Host)),
+            Action::Enter if self.focus == Focus::List => shared.inquiry(self.pane).is_some(),
+            Action::Enter => match self.target() {
+                None => false,
+                Some(Target::Finding { .. }) => self.evidence.is_none(),
+                Some(Target::Line { links, .. } | Target::Leaf { links, .. }) => !links.is_empty(),
+                Some(Target::Suggestion { .. } | Target::Record { .. } | Target::Fold { .. }) => true,
+            },
+            Action::NextFinding | Action::PreviousFinding => shared.inquiry(self.pane).is_some_and(|inquiry| {
+                inquiry.sections().any(|section| !section.findings.is_empty() || !section.suggestions.is_empty())
+            }),
+            _ => true,
+        }
     }
 
     /// What can be done with what is under the cursor.

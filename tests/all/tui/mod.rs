@@ -2,6 +2,7 @@
 //! row; the smallest size also says which runs are reversed, bold or coloured.
 
 mod sample;
+mod truth;
 mod what_if;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -397,7 +397,10 @@ impl Pane for SmtpPane {
             Action::SendMessage | Action::Compose => {
                 by_hand(shared).is_some_and(|transcript| typed::awaits_message(&transcript))
             }
-            other => report_enabled(other, PaneId::Smtp, shared),
+            // A line of a dialogue has no host name, and no finding to go to.
+            Action::CopyName | Action::NextFinding | Action::PreviousFinding if self.shows_dialogue(shared) => false,
+            other if self.shows_dialogue(shared) => report_enabled(other, PaneId::Smtp, shared),
+            other => report_enabled(other, PaneId::Smtp, shared) && self.viewer.enabled(other, shared),
         }
     }
 

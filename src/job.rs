@@ -148,6 +148,17 @@ pub struct Envelope {
     pub heard: Option<Arc<HeardEnvelope>>,
 }
 
+/// How far something has come that takes longer than a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, for a person.
+    pub doing: &'static str,
+    /// Units done.
+    pub done: u64,
+    /// Units in all.
+    pub of: u64,
+}
+
 /// What a job tells. Newest wins for each item of a job: a section by its id, a lookup by its number, a dialogue by its
 /// lookup's number.
 #[derive(Clone, Debug)]
@@ -158,6 +169,8 @@ pub enum JobEvent {
     Section(Arc<Section>),
     /// The lines above the sections, from what is there so far.
     Verdict(Vec<VerdictLine>, Option<Table>),
+    /// Something takes longer than a moment: how far it is.
+    Progress(Progress),
     /// A dialogue grew.
     Dialogue(crate::report::LookupId, Arc<Transcript>),
     /// Everything is there; nothing more comes. The evidence is what a case file saves.

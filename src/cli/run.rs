@@ -83,7 +83,7 @@ async fn make(mut reports: Reports) -> Result<u8, Failure> {
                         writer.failed(&format!("{what}: {why}"));
                     },
                     JobEvent::Finished(..) | JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..)
-                    | JobEvent::Dialogue(..) => {}
+                    | JobEvent::Progress(_) | JobEvent::Dialogue(..) => {}
                 }
             },
         }

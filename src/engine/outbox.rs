@@ -30,6 +30,7 @@ enum Item {
     Lookup(LookupId),
     Section(&'static str),
     Verdict,
+    Progress,
     Dialogue(LookupId),
     End,
 }
@@ -41,6 +42,7 @@ impl Outbox {
             JobEvent::Lookup(lookup) => Item::Lookup(lookup.id),
             JobEvent::Section(section) => Item::Section(section.id),
             JobEvent::Verdict(..) => Item::Verdict,
+            JobEvent::Progress(_) => Item::Progress,
             JobEvent::Dialogue(id, _) => Item::Dialogue(*id),
             JobEvent::Finished(..) | JobEvent::Failed(_) => Item::End,
         };

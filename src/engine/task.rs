@@ -1,10 +1,12 @@
 //! Makes the subject of a task and runs its job. One arm a task; making a subject may be work, and is then done off the
 //! async workers.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use crate::job::{Job, JobEvent, JobId, Task};
-use crate::message::Message;
+use crate::job::{Job, JobEvent, JobId, Progress, Task};
+use crate::message::{Message, Reached};
 use crate::records::Domain;
 use crate::records::dmarc::AuthorDomain;
 use crate::records::spf::CheckHost;
@@ -12,10 +14,10 @@ use crate::smtp::Target;
 use crate::smtp::written::Written;
 
 use super::House;
-use super::desk::Desk;
+use super::desk::{Desk, lock};
 use super::memory::Memory;
 use super::opinion;
-use super::run::{run, run_with};
+use super::run::{MOMENT, TELL_AGAIN, run, run_with};
 
 /// Does one job from its task to its last event.
 pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut job: Job) {
@@ -30,7 +32,12 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut j
         Task::Message { raw, envelope } => {
             // The message alone holds its bytes from here on: after a repair nothing but the edits keeps the original.
             job.task = Task::Message { raw: Arc::default(), envelope: envelope.clone() };
-            match tokio::task::spawn_blocking(move || Message::parse(raw, envelope)).await {
+            let reading = Reading::new(house.clone(), id);
+            let (heard, raw) = (reading.clone(), raw);
+            let read = tokio::task::spawn_blocking(move || {
+                Message::parse_watched(raw, envelope, &|reached| heard.tell(reached))
+            });
+            match Ending(reading).when(read).await {
                 Ok(Ok(message)) => run_with(house, desk, id, job, message, Some(opinion::differing)).await,
                 Ok(Err(why)) => house.outbox.put(id, JobEvent::Failed(why.to_string())),
                 Err(_) => house.outbox.put(id, JobEvent::Failed("mxray broke while reading this message".into())),
@@ -52,5 +59,47 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut j
             }
             Err(why) => house.outbox.put(id, JobEvent::Failed(why)),
         },
+    }
+}
+
+/// A message on its way through [`Message::parse_watched`], on a thread that no cancelled job waits for.
+#[derive(Clone)]
+struct Reading {
+    house: Arc<House>,
+    id: JobId,
+    started: Instant,
+    told: Arc<Mutex<Instant>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Reading {
+    fn new(house: Arc<House>, id: JobId) -> Reading {
+        let now = Instant::now();
+        Reading { house, id, started: now, told: Arc::new(Mutex::new(now)), over: Arc::default() }
+    }
+
+    /// Tells how far it is when it takes longer than a moment; false when nobody wants it any more.
+    fn tell(&self, Reached { doing, done, of }: Reached) -> bool {
+        let now = Instant::now();
+        if now - self.started >= MOMENT && now - *lock(&self.told) >= TELL_AGAIN {
+            *lock(&self.told) = now;
+            self.house.outbox.put(self.id, JobEvent::Progress(Progress { doing, done, of }));
+        }
+        !self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// Whoever waits for a reading; when it is dropped (a cancelled job), the reading ends too.
+struct Ending(Reading);
+
+impl Ending {
+    async fn when<T>(self, work: impl Future<Output = T>) -> T {
+        work.await
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Relaxed);
     }
 }

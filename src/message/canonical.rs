@@ -8,6 +8,7 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use serde::Serialize;
 
 use crate::message::lines::is_wsp;
+use crate::message::reading::{Stopped, Watch};
 
 /// How much of a body is looked at at a time; small enough to stay in a core's cache.
 const BLOCK: usize = 64 * 1024;
@@ -90,6 +91,18 @@ pub struct BodyHash {
 
 /// The hashes of a body, in the order of `wanted`; one pass over the body for each canonicalisation and hash in use.
 pub fn body_hashes(body: &[u8], wanted: &[Wanted]) -> Vec<BodyHash> {
+    watched_hashes(body, wanted, Watch::of(&|_| true)).unwrap_or_default()
+}
+
+/// The same, while somebody hears how far it is.
+pub(super) fn watched_hashes(body: &[u8], wanted: &[Wanted], watch: Watch<'_>) -> Result<Vec<BodyHash>, Stopped> {
+    let mut passes: Vec<(Canon, Hash)> = Vec::new();
+    for one in wanted {
+        if !passes.contains(&(one.canon, one.hash)) {
+            passes.push((one.canon, one.hash));
+        }
+    }
+    let hashing = watch.hashing(body.len() as u64 * passes.len() as u64);
     let mut found: Vec<Option<BodyHash>> = vec![None; wanted.len()];
     for canon in [Canon::Simple, Canon::Relaxed] {
         for hash in [Hash::Sha1, Hash::Sha256] {
@@ -101,7 +114,12 @@ pub fn body_hashes(body: &[u8], wanted: &[Wanted]) -> Vec<BodyHash> {
             cuts.sort_unstable();
             cuts.dedup();
             let mut hasher = Hasher { context: hash.context(), seen: 0, cuts, done: Vec::new() };
-            canonical_body(canon, body, &mut |bytes| hasher.update(bytes));
+            canonical_body(canon, body, &mut |bytes| {
+                if hashing.go_on(bytes.len()) {
+                    hasher.update(bytes);
+                }
+            });
+            hashing.end()?;
             for (slot, w) in found.iter_mut().zip(wanted) {
                 if is_here(w) {
                     *slot = Some(hasher.result(w.length));
@@ -109,7 +127,7 @@ pub fn body_hashes(body: &[u8], wanted: &[Wanted]) -> Vec<BodyHash> {
             }
         }
     }
-    found.into_iter().flatten().collect()
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// A hash that remembers what it was at each cut.

@@ -27,6 +27,7 @@ mod lines;
 mod mailbox;
 pub mod mime;
 mod parse;
+mod reading;
 pub mod received;
 mod repair;
 pub mod spf;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 pub use field::{Field, FieldRef};
 pub use parse::{MAX_FIELD_BYTES, MAX_FIELDS};
+pub use reading::Reached;
 pub use repair::{MAX_BYTES, NotMessage, Repair, RepairKind, mbox_messages};
 
 use time::OffsetDateTime;
@@ -46,8 +48,9 @@ use time::OffsetDateTime;
 use crate::check::{Check, Subject};
 use crate::job::Envelope;
 use crate::message::address::Author;
-use crate::message::canonical::{BodyHash, Wanted, body_hashes};
+use crate::message::canonical::{BodyHash, Wanted, watched_hashes};
 use crate::message::dkim::{Flavor, MAX_SIGNATURES, Signature};
+use crate::message::reading::{Stopped, Watch};
 use crate::message::received::Received;
 use crate::report::{Section, Table, VerdictLine};
 
@@ -113,7 +116,17 @@ impl Message {
     /// Repairs, cuts and hashes a message. Takes time in proportion to its size (25 MB: some dozens of milliseconds), so
     /// it belongs off the async workers.
     pub fn parse(raw: Arc<[u8]>, envelope: Envelope) -> Result<Message, NotMessage> {
-        let repair::Repaired { text, repairs } = repair::repair(&raw)?;
+        Message::parse_watched(raw, envelope, &|_| true)
+    }
+
+    /// The same; `watch` hears now and then how far it is and says whether to go on.
+    pub fn parse_watched(
+        raw: Arc<[u8]>,
+        envelope: Envelope,
+        watch: &dyn Fn(Reached) -> bool,
+    ) -> Result<Message, NotMessage> {
+        let watch = Watch::of(watch);
+        let repair::Repaired { text, repairs } = repair::repair(&raw, watch)?;
         let text = match text {
             None => Text::Same(raw),
             Some((text, edits)) => {
@@ -126,11 +139,11 @@ impl Message {
             return Err(NotMessage::NoHeader);
         }
         let mut message = Message { text, repairs, cut, envelope, read: Read::default() };
-        message.read = message.read();
+        message.read = message.read(watch)?;
         Ok(message)
     }
 
-    fn read(&self) -> Read {
+    fn read(&self, watch: Watch<'_>) -> Result<Read, Stopped> {
         let mut fields = self.named("dkim-signature");
         let signatures: Vec<Signature> =
             fields.by_ref().take(MAX_SIGNATURES).map(|field| Signature::parse(field, Flavor::Dkim)).collect();
@@ -138,13 +151,13 @@ impl Message {
         let arc = arc::Sets::read(self);
         let sealed = arc.sets.iter().filter_map(|set| set.message_signature.as_ref());
         let wanted: Vec<Wanted> = signatures.iter().chain(sealed).map(wanted).collect();
-        let hashes = self.body().map(|body| body_hashes(body, &wanted)).unwrap_or_default();
+        let hashes = self.body().map(|body| watched_hashes(body, &wanted, watch)).transpose()?.unwrap_or_default();
         let hops = envelope::hops(self);
         // The listener is the border: whatever stands in a message that it took was written before it.
         let itself = self.envelope.heard.is_some() && self.envelope.hop.is_none();
         let border = if itself { None } else { envelope::border(self, &hops, self.envelope.hop) };
         let known = envelope::known(self, &hops, border.as_ref());
-        Read { author: Some(Author::of(self)), signatures, unread_signatures, arc, hashes, hops, border, known }
+        Ok(Read { author: Some(Author::of(self)), signatures, unread_signatures, arc, hashes, hops, border, known })
     }
 
     /// The bytes as they came. After a repair they are rebuilt from the text and the list of edits, which takes as long as

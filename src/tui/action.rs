@@ -111,6 +111,8 @@ pub enum Action {
     OpenFile,
     /// Take the clipboard's text as a paste.
     PasteClipboard,
+    /// The message as it came, before any repair; or back.
+    Original,
     /// Raw, laid open, signed by each signature.
     CycleSource,
     /// Move the border hop.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::check::{Check, Evidence, Transcript};
-use crate::job::{JobEvent, JobId, Task};
+use crate::job::{JobEvent, JobId, Progress, Task};
 use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
 use crate::tui::compare::{Compared, compare};
 use crate::tui::theme::{Look, Theme};
@@ -34,6 +34,8 @@ pub struct Inquiry {
     pub lookups: BTreeMap<LookupId, Lookup>,
     /// Dialogues as they grow, by their lookup.
     pub dialogues: BTreeMap<LookupId, Arc<Transcript>>,
+    /// How far it is with what takes longer than a moment.
+    pub progress: Option<Progress>,
     /// Grows with every change of what the overview shows.
     pub version: u64,
     order: Vec<Expected>,
@@ -119,6 +121,7 @@ impl Inquiry {
             summary: None,
             lookups: BTreeMap::new(),
             dialogues: BTreeMap::new(),
+            progress: None,
             version: 0,
             order,
             arrived: HashMap::new(),
@@ -145,6 +148,10 @@ impl Inquiry {
             JobEvent::Verdict(verdict, summary) => {
                 self.verdict = verdict;
                 self.summary = summary;
+            }
+            JobEvent::Progress(progress) => {
+                self.progress = Some(progress);
+                return;
             }
             JobEvent::Dialogue(lookup, transcript) => {
                 self.dialogues.insert(lookup, transcript);
@@ -244,9 +251,22 @@ impl Inquiry {
         self.versions.get(id).copied().unwrap_or(0)
     }
 
+    /// It is not waited for any more.
+    pub fn stop(&mut self) {
+        if self.is_running() {
+            self.stage = Stage::Stopped;
+            self.version += 1;
+        }
+    }
+
     /// Whether questions are under way.
     pub fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running)
+    }
+
+    /// Whether the message itself is still being read: nothing can be said of it yet.
+    pub fn is_being_read(&self) -> bool {
+        self.is_running() && self.arrived.is_empty() && matches!(self.task, Task::Message { .. })
     }
 
     /// The report, once it is there.

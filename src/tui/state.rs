@@ -17,6 +17,11 @@ use crate::tui::panes::{self, Pane};
 use crate::tui::theme::Theme;
 use crate::tui::what_if::WhatIf;
 
+/// Where a message came from that was pasted.
+pub const PASTE: &str = "paste";
+/// What would be lost with it.
+pub const UNSAVED: &str = "the pasted message";
+
 /// The whole state.
 pub struct State {
     /// What panes share.
@@ -270,6 +275,13 @@ impl Shared {
         let id = JobId(self.next_job);
         self.next_job += 1;
         (id, Effect::Start(id, job))
+    }
+
+    /// Stops a pane's job where it stands; what is still told is dropped.
+    pub fn stop(&mut self, pane: PaneId) {
+        if let Some(inquiry) = self.inquiry_mut(pane) {
+            inquiry.stop();
+        }
     }
 
     /// A job for a task with what the command line has set.

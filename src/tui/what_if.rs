@@ -207,7 +207,11 @@ impl WhatIf {
                 self.trouble = Some(why);
                 self.judge()
             }
-            JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..) | JobEvent::Dialogue(..) => None,
+            JobEvent::Lookup(_)
+            | JobEvent::Section(_)
+            | JobEvent::Verdict(..)
+            | JobEvent::Progress(_)
+            | JobEvent::Dialogue(..) => None,
         }
     }
 

@@ -36,7 +36,7 @@ async fn by_hand(engine: &Engine, target: &str, moves: Vec<Move>) -> Transcript 
                 JobEvent::Dialogue(_, said) => transcript = (*said).clone(),
                 JobEvent::Finished(..) => return transcript,
                 JobEvent::Failed(why) => panic!("{why}"),
-                JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..) => {}
+                _ => {}
             }
         }
         let session = mxray::smtp::session::Session::read(&transcript);

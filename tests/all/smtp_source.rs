@@ -58,7 +58,7 @@ async fn report_on(address: &str) -> Report {
             match event {
                 JobEvent::Finished(report, _) => return (*report).clone(),
                 JobEvent::Failed(why) => panic!("{why}"),
-                JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..) | JobEvent::Dialogue(..) => {}
+                _ => {}
             }
         }
     }

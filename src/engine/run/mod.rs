@@ -19,7 +19,8 @@ use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use crate::check::{
-    Answer, Check, Data, Evidence, HttpsAnswer, HttpsOutcome, Lane, Memo, Notes, Query, Seen, Subject, Transcript, Wait,
+    Answer, Check, Data, Evidence, HttpsAnswer, HttpsOutcome, Lane, Memo, Notes, Progress, Query, Seen, Subject,
+    Transcript, Wait,
 };
 use crate::finding::{Finding, Severity};
 use crate::job::{Job, JobEvent, JobId};
@@ -31,6 +32,11 @@ use crate::engine::dns::proof::Proofs;
 use crate::engine::https::Target;
 use crate::engine::ledger::{Ledger, Way};
 use crate::engine::memory::Memory;
+
+/// What takes longer than this is told how far it is.
+pub(super) const MOMENT: Duration = Duration::from_millis(100);
+/// And again after so long: a person reads no faster.
+pub(super) const TELL_AGAIN: Duration = Duration::from_millis(50);
 
 /// What one job may use up.
 #[derive(Clone, Copy, Debug)]
@@ -367,7 +373,13 @@ impl<S: Subject> Run<S> {
                     return;
                 }
             }
-            Err(Wait::Again(_)) => post.standing = Standing::Again,
+            Err(Wait::Again(Progress { done, of })) => {
+                post.standing = Standing::Again;
+                if self.start.elapsed() >= MOMENT {
+                    let progress = crate::job::Progress { doing: post.check.title(), done, of };
+                    self.house.outbox.put(self.id, JobEvent::Progress(progress));
+                }
+            }
         }
         if !notes.missing.is_empty() {
             let Some(post) = self.posts.get_mut(at) else { return };

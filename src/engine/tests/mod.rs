@@ -5,6 +5,7 @@ mod faults;
 mod https;
 mod jobs;
 mod proof;
+mod reading;
 mod secure;
 mod server;
 

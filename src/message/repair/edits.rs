@@ -92,7 +92,7 @@ impl Undo {
         let width = before.iter().take_while(|byte| is_code(byte)).count();
         let after_first = before.get(width..).unwrap_or_default();
         let end = after_first.iter().take_while(|byte| !is_code(byte)).count();
-        let code = before.iter().rposition(|byte| is_code(byte)).map_or(0, |last| last + 1);
+        let code = before.iter().rposition(is_code).map_or(0, |last| last + 1);
         let lines = Base64Lines {
             width: width.max(1),
             end: after_first.get(..end).unwrap_or_default().to_vec(),

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::message::reading::{Stopped, Watch};
 use edits::{Rewrite, Undo};
 
 pub(super) use mbox::mbox_entries;
@@ -181,6 +182,15 @@ pub enum NotMessage {
     /// Bytes that do not begin with a header line.
     #[error("this is not a raw message: it does not begin with a header (\"Name: value\")")]
     NoHeader,
+    /// Nobody wants it any more.
+    #[error("the reading was stopped")]
+    Stopped,
+}
+
+impl From<Stopped> for NotMessage {
+    fn from(_: Stopped) -> NotMessage {
+        NotMessage::Stopped
+    }
 }
 
 /// What a repair made of the bytes as they came.
@@ -250,7 +260,7 @@ const MEND: &[Step] = &[
 ];
 
 /// Makes a text with CRLF line ends of any bytes, or says why they are no message.
-pub(super) fn repair(raw: &[u8]) -> Result<Repaired, NotMessage> {
+pub(super) fn repair(raw: &[u8], watch: Watch<'_>) -> Result<Repaired, NotMessage> {
     if raw.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
         return Err(NotMessage::Outlook);
     }
@@ -261,13 +271,13 @@ pub(super) fn repair(raw: &[u8]) -> Result<Repaired, NotMessage> {
     }
     let mut edits = Edits { undo: Vec::new(), cut: raw.get(cut.len()..).unwrap_or_default().to_vec() };
     let mut text = Cow::Borrowed(cut);
-    for step in UNWRAP {
+    let steps = UNWRAP.iter().chain([&(line_ends::crlf as Step)]).chain(MEND);
+    let of = UNWRAP.len() + 1 + MEND.len();
+    for (number, step) in steps.enumerate() {
+        watch.reached("undoing what a paste does", number as u64, of as u64)?;
         take(*step, &mut text, &mut repairs, &mut edits);
     }
-    take(line_ends::crlf, &mut text, &mut repairs, &mut edits);
-    for step in MEND {
-        take(*step, &mut text, &mut repairs, &mut edits);
-    }
+    watch.reached("undoing what a paste does", of as u64, of as u64)?;
     if text.iter().take(HEAD_BYTES).all(u8::is_ascii_whitespace) {
         return Err(NotMessage::Empty);
     }

@@ -1,5 +1,9 @@
 use super::*;
 
+fn repair(raw: &[u8]) -> Result<Repaired, NotMessage> {
+    super::repair(raw, Watch::of(&|_| true))
+}
+
 const CLEAN: &[u8] =
     b"From: a@b.c\r\nTo: d@e.f\r\nSubject: hello\r\n world\r\nMIME-Version: 1.0\r\n\r\nbody\r\n\r\nmore\r\n";
 

@@ -8,16 +8,17 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
-use crate::job::{Envelope, Task};
+use crate::job::{Envelope, Progress, Task};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
 use crate::tui::document::wrap::cut;
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, size};
-use crate::tui::state::{EngineStage, Purpose, Shared};
+use crate::tui::state::{EngineStage, PASTE, Purpose, Shared, UNSAVED};
 use crate::tui::theme::Look;
 use crate::tui::viewer::{Viewer, pieces};
+use crate::tui::widgets::original::Original;
 use crate::tui::widgets::start;
 
 /// The message pane.
@@ -26,7 +27,22 @@ pub struct MessagePane {
     message: Option<Message>,
     /// Whether the person has let a message ask; the next one then asks at once.
     consent: bool,
-    outer: Vec<(Message, Option<Inquiry>, Viewer)>,
+    outer: Vec<Place>,
+    /// What was here before the message that is being read, for Esc.
+    before: Option<Before>,
+    /// The message as it came, when that is what is shown.
+    original: Option<Original>,
+}
+
+/// A message with its report and where the cursor stands in it.
+type Place = (Message, Option<Inquiry>, Viewer);
+
+/// What was in the pane before a reading began.
+struct Before {
+    message: Option<Message>,
+    inquiry: Option<Inquiry>,
+    viewer: Viewer,
+    outer: Vec<Place>,
 }
 
 #[derive(Clone)]
@@ -40,7 +56,14 @@ struct Message {
 
 impl Default for MessagePane {
     fn default() -> MessagePane {
-        MessagePane { viewer: Viewer::new(PaneId::Message), message: None, consent: false, outer: Vec::new() }
+        MessagePane {
+            viewer: Viewer::new(PaneId::Message),
+            message: None,
+            consent: false,
+            outer: Vec::new(),
+            before: None,
+            original: None,
+        }
     }
 }
 
@@ -50,7 +73,60 @@ impl MessagePane {
         self.message =
             Some(Message { raw, source: source.to_owned(), envelope: Envelope::default(), offline: false, asked });
         self.viewer = Viewer::new(PaneId::Message);
+        self.original = None;
         self.run(false, shared)
+    }
+
+    /// Takes a new message in; what was here comes back if the person does not wait for it.
+    fn take(&mut self, raw: Arc<[u8]>, source: &str, shared: &mut Shared) -> Vec<Effect> {
+        let before = Before {
+            message: self.message.clone(),
+            inquiry: shared.inquiry(PaneId::Message).cloned(),
+            viewer: self.viewer.clone(),
+            outer: std::mem::take(&mut self.outer),
+        };
+        // Over one that is still being read, what was there before that one counts.
+        if self.before.is_none() || !reading(shared) {
+            self.before = Some(before);
+        }
+        self.load(raw, source, shared)
+    }
+
+    /// Stops the reading of a message: everything is as it was before.
+    fn stop_reading(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let effects = shared.inquiry(PaneId::Message).map(|now| Effect::Cancel(now.id)).into_iter().collect();
+        if !self.outer.is_empty() && self.before.is_none() {
+            // One inside another: out again.
+            self.leave(shared);
+            shared.tell("stopped; this is the message around it");
+            return effects;
+        }
+        let Some(Before { message, mut inquiry, viewer, outer }) = self.before.take() else {
+            shared.stop(PaneId::Message);
+            shared.tell("stopped; r reads it again");
+            return effects;
+        };
+        if let Some(inquiry) = &mut inquiry {
+            inquiry.stop();
+        }
+        (self.message, self.viewer, self.outer) = (message, viewer, outer);
+        shared.place(PaneId::Message, inquiry);
+        let first = self.outer.first().map(|(message, ..)| message).or(self.message.as_ref());
+        shared.unsaved = first.filter(|message| message.source == PASTE).map(|_| UNSAVED);
+        shared.message = first.map(|message| message.raw.clone());
+        shared.tell(match &self.message {
+            Some(_) => "stopped; this is the message that was here before",
+            None => "stopped; paste or open another",
+        });
+        effects
+    }
+
+    fn toggle_original(&mut self) {
+        let message = self.message.as_ref();
+        self.original = match self.original {
+            None => message.map(|message| Original::of(&message.raw)),
+            Some(_) => None,
+        };
     }
 
     fn run(&mut self, fresh: bool, shared: &mut Shared) -> Vec<Effect> {
@@ -99,6 +175,7 @@ impl MessagePane {
         };
         let source = format!("inside {}", message.source);
         let raw: Arc<[u8]> = Arc::from(raw);
+        self.before = None;
         let outer = (message.clone(), shared.place(PaneId::Message, None), self.viewer.clone());
         self.outer.push(outer);
         self.load(raw, &source, shared)
@@ -111,6 +188,7 @@ impl MessagePane {
         };
         self.message = Some(message);
         self.viewer = viewer;
+        self.original = None;
         let now = shared.place(PaneId::Message, inquiry);
         now.filter(Inquiry::is_running).map(|now| Effect::Cancel(now.id)).into_iter().collect()
     }
@@ -152,6 +230,17 @@ impl MessagePane {
             EngineStage::Failed(_) => "nobody: there is no resolver",
         };
         let mut row = vec![Piece::new(format!(" {}, {}  ", message.source, size(message.raw.len())), Look::Plain)];
+        if let Some(inquiry) = shared.inquiry(PaneId::Message)
+            && let Some(progress) = inquiry.progress.filter(|_| inquiry.is_running())
+        {
+            let way_out = if inquiry.is_being_read() { "  (Esc: stop)" } else { "  (Ctrl-X: stop)" };
+            row.push(Piece::new(said(progress), Look::Running));
+            row.push(Piece::new(way_out, Look::Dim));
+            return row;
+        }
+        if let Some(repairs) = repairs(shared) {
+            row.push(Piece::new(repairs, Look::Plain));
+        }
         if message.offline {
             row.push(Piece::new("OFFLINE", Look::Warn));
             row.push(Piece::new("  nothing is asked; verdicts say what they would need (x: go online)", Look::Dim));
@@ -163,6 +252,26 @@ impl MessagePane {
             row.push(Piece::new(format!("  a: ask {whom}   x: stay offline"), Look::Plain));
         }
         row
+    }
+}
+
+/// Whether the message of the pane is still being read.
+fn reading(shared: &Shared) -> bool {
+    shared.inquiry(PaneId::Message).is_some_and(Inquiry::is_being_read)
+}
+
+/// `MIME, 40 %`.
+fn said(Progress { doing, done, of }: Progress) -> String {
+    format!("{doing}, {} %", done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100))
+}
+
+/// How many repairs there were, once that is known.
+fn repairs(shared: &Shared) -> Option<String> {
+    let headers = shared.inquiry(PaneId::Message)?.section("headers")?;
+    match headers.findings.iter().filter(|finding| finding.id.starts_with("message.repaired.")).count() {
+        0 => None,
+        1 => Some("1 repair (u: original)  ".into()),
+        count => Some(format!("{count} repairs (u: original)  ")),
     }
 }
 
@@ -192,9 +301,18 @@ impl Pane for MessagePane {
 
     fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Vec<Effect> {
         match action {
-            Action::Load(raw, source) => {
-                self.outer.clear();
-                return self.load(raw.clone(), source, shared);
+            Action::Load(raw, source) => return self.take(raw.clone(), source, shared),
+            Action::Back if self.original.is_some() => {
+                self.original = None;
+                return Vec::new();
+            }
+            Action::Back if reading(shared) => return self.stop_reading(shared),
+            Action::Original => {
+                self.toggle_original();
+                return Vec::new();
+            }
+            other if self.original.as_mut().is_some_and(|shown| shown.update(other, below_strip(area))) => {
+                return Vec::new();
             }
             Action::Ask => return self.ask(shared),
             Action::Offline => return self.toggle_offline(shared),
@@ -225,6 +343,10 @@ impl Pane for MessagePane {
     }
 
     fn sync(&mut self, shared: &Shared, area: Rect) {
+        if self.before.is_some() && !reading(shared) {
+            // It is read: there is no way back any more, and nothing is kept for one.
+            self.before = None;
+        }
         self.viewer.sync(shared, below_strip(area));
     }
 
@@ -240,7 +362,10 @@ impl Pane for MessagePane {
             first.text = format!(" {}  ", cut(first.text.trim(), 12));
         }
         pieces(buffer, shared.theme, (area.x, area.y), area.width, &row);
-        self.viewer.view(shared, below_strip(area), buffer);
+        match &self.original {
+            Some(original) => original.view(shared, below_strip(area), buffer),
+            None => self.viewer.view(shared, below_strip(area), buffer),
+        }
     }
 
     fn enabled(&self, action: &Action, shared: &Shared) -> bool {
@@ -249,6 +374,8 @@ impl Pane for MessagePane {
             Action::Ask => self.message.as_ref().is_some_and(|message| !message.asked || message.offline),
             Action::Offline => self.message.as_ref().is_some_and(|message| !message.offline),
             Action::Border | Action::Envelope | Action::CycleSource => some,
+            // Where nothing was repaired, the report shows it as it came.
+            Action::Original => some && (self.original.is_some() || repairs(shared).is_some()),
             Action::HistoryBack => !self.outer.is_empty(),
             Action::HistoryForward => false,
             other => report_enabled(other, PaneId::Message, shared) && self.viewer.enabled(other, shared),

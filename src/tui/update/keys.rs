@@ -11,7 +11,7 @@ use super::{act, dispatch};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::keymap;
-use crate::tui::state::{Overlay, State};
+use crate::tui::state::{Overlay, PASTE, State, UNSAVED};
 use crate::tui::view::pane_area;
 use crate::tui::widgets::{header, overlay};
 
@@ -53,7 +53,7 @@ pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEve
     // The rest of a paste that came in pieces.
     if let Some(begun) = state.shared.message.clone().filter(|_| state.shared.open_paste) {
         let whole = [begun.as_ref(), as_text(keys).as_bytes()].concat();
-        return load(state, Arc::from(whole), "paste".to_owned());
+        return load(state, Arc::from(whole), PASTE.to_owned());
     }
     let lines = text.trim_end_matches(['\r', '\n']).contains(['\r', '\n']);
     let first = keys.first();
@@ -123,7 +123,7 @@ pub(super) fn paste(state: &mut State, text: String) -> Vec<Effect> {
     state.shared.line = None;
     state.shared.overlay = None;
     let bytes: Arc<[u8]> = Arc::from(text.into_bytes());
-    load(state, bytes, "paste".to_owned())
+    load(state, bytes, PASTE.to_owned())
 }
 
 /// A paste or a file that is a written dialogue, and no message, goes to the SMTP pane.
@@ -141,7 +141,7 @@ pub(super) fn load(state: &mut State, bytes: Arc<[u8]>, source: String) -> Vec<E
     if let Some(text) = as_dialogue(&bytes) {
         return dispatch(state, PaneId::Smtp, &Action::Read(text));
     }
-    state.shared.unsaved = (source == "paste").then_some("the pasted message");
+    state.shared.unsaved = (source == PASTE).then_some(UNSAVED);
     state.shared.message = Some(bytes.clone());
     dispatch(state, PaneId::Message, &Action::Load(bytes, source))
 }

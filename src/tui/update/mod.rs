@@ -3,6 +3,8 @@
 
 mod keys;
 mod line;
+#[cfg(test)]
+mod message_tests;
 mod over;
 #[cfg(test)]
 mod smtp_tests;

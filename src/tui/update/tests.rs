@@ -36,7 +36,7 @@ pub(super) fn press(state: &mut State, keys: &str) -> Vec<Effect> {
         .collect()
 }
 
-fn key(c: char) -> KeyEvent {
+pub(super) fn key(c: char) -> KeyEvent {
     let code = match c {
         '⏎' => KeyCode::Enter,
         '⎋' => KeyCode::Esc,
@@ -103,7 +103,7 @@ fn dmarc() -> Section {
     section.settle()
 }
 
-fn report(sections: Vec<Section>) -> JobEvent {
+pub(super) fn report(sections: Vec<Section>) -> JobEvent {
     let verdict = vec![VerdictLine {
         question: "SPOOFED?",
         answer: "yes".into(),
@@ -127,7 +127,7 @@ fn report(sections: Vec<Section>) -> JobEvent {
 }
 
 /// A finished report of example.org with DMARC chosen and the keys in its details.
-fn on_dmarc() -> State {
+pub(super) fn on_dmarc() -> State {
     let mut state = fresh();
     press(&mut state, "example.org⏎");
     tell(&mut state, 1, report(vec![dmarc()]));
@@ -392,99 +392,13 @@ fn a_selector_is_added_to_the_same_domain() {
     );
 }
 
-const MAIL: &str = "From: a@example.org\r\nSubject: quit\r\n\r\nq\r\n";
-
-#[test]
-fn a_paste_of_several_lines_is_a_message_and_asks_nobody_yet() {
-    let mut state = fresh();
-    let effects = update(&mut state, Event::Paste(MAIL.into()));
-    assert_eq!(state.active, PaneId::Message);
-    assert!(
-        matches!(started(&effects).as_slice(), [(_, Job { task: Task::Message { raw, .. }, offline: true, .. })] if raw.as_ref() == MAIL.as_bytes()),
-        "{effects:?}"
-    );
-    let effects = press(&mut state, "a");
-    assert!(matches!(started(&effects).as_slice(), [(_, Job { offline: false, .. })]));
-    let effects = press(&mut state, "x");
-    assert!(matches!(started(&effects).as_slice(), [(_, Job { offline: true, .. })]));
-}
-
-#[test]
-fn p_asks_for_the_clipboard_in_every_pane_and_its_text_is_a_paste() {
-    for pane in ["1", "2", "3", "4"] {
-        let mut state = fresh();
-        let effects = press(&mut state, &format!("⎋{pane}p"));
-        assert!(matches!(effects.as_slice(), [Effect::ReadClipboard]), "{pane}: {effects:?}");
-        let effects = update(&mut state, Event::FromClipboard(Ok(MAIL.into())));
-        assert_eq!((state.active, started(&effects).len(), state.shared.unsaved.is_some()), (PaneId::Message, 1, true));
-    }
-    let mut state = fresh();
-    press(&mut state, "⎋p");
-    assert!(update(&mut state, Event::FromClipboard(Ok("example.org".into()))).is_empty());
-    assert_eq!(
-        state.shared.line.as_ref().map(|line| line.input.value()),
-        Some("example.org"),
-        "one line waits for Enter"
-    );
-}
-
-#[test]
-fn quitting_with_a_pasted_message_asks_once() {
-    let mut state = fresh();
-    update(&mut state, Event::Paste(MAIL.into()));
-    assert!(press(&mut state, "q").is_empty());
-    assert!(press(&mut state, "⎋").is_empty());
-    assert!(matches!(press(&mut state, "qq").as_slice(), [Effect::Quit]));
-}
-
-#[test]
-fn a_paste_of_one_line_goes_onto_the_line_and_waits_for_enter() {
-    let mut state = fresh();
-    press(&mut state, "⎋");
-    assert!(update(&mut state, Event::Paste("https://example.org/x\n".into())).is_empty());
-    assert_eq!(state.shared.line.as_ref().map(|line| line.input.value()), Some("https://example.org/x"));
-}
-
-fn keys_of(text: &str) -> Event {
+pub(super) fn keys_of(text: &str) -> Event {
     let code = |c| match c {
         '\r' => KeyCode::Enter,
         c => KeyCode::Char(c),
     };
     let keys = text.chars().map(|c| KeyEvent::new(code(c), KeyModifiers::NONE)).collect();
     Event::Keys { already: None, keys }
-}
-
-#[test]
-fn a_paste_without_brackets_is_never_run_as_commands() {
-    for open_line in [true, false] {
-        let mut state = fresh();
-        if !open_line {
-            press(&mut state, "⎋");
-        }
-        let effects = update(&mut state, keys_of("From: a@example.org\rSubject: q\r\rq\rq\r"));
-        assert!(matches!(started(&effects).as_slice(), [(_, Job { task: Task::Message { .. }, .. })]), "{effects:?}");
-        let mut state = fresh();
-        press(&mut state, "⎋");
-        assert!(update(&mut state, keys_of("yes quit now q")).is_empty());
-        assert!(matches!(&state.shared.overlay, Some(Overlay::Unbracketed(text)) if text == "yes quit now q"));
-        assert!(press(&mut state, "⎋").is_empty());
-        assert_eq!(state.shared.overlay.as_ref().map(|_| ()), None);
-    }
-}
-
-#[test]
-fn a_paste_in_pieces_without_brackets_loses_neither_its_first_key_nor_its_rest() {
-    let mut state = fresh();
-    press(&mut state, "⎋R");
-    let Event::Keys { keys, .. } = keys_of("eturn-Path: <a@b.example>\rFrom: a@b.example\r\rhi\r") else {
-        unreachable!()
-    };
-    update(&mut state, Event::Keys { already: Some(key('R')), keys });
-    update(&mut state, keys_of("the rest: q\r"));
-    let message = state.shared.message.as_deref().map(|raw| String::from_utf8_lossy(raw).into_owned());
-    let whole = "Return-Path: <a@b.example>\rFrom: a@b.example\r\rhi\rthe rest: q\r";
-    assert_eq!(message.as_deref(), Some(whole));
-    assert!(state.shared.line.is_none() && state.active == PaneId::Message);
 }
 
 #[test]

@@ -3,5 +3,6 @@
 pub mod footer;
 pub mod header;
 pub mod line;
+pub mod original;
 pub mod overlay;
 pub mod start;

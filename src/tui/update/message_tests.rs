@@ -1,0 +1,163 @@
+//! The message pane: pastes with and without brackets, the clipboard, what is read and left.
+
+use std::sync::Arc;
+
+use super::tests::{fresh, key, keys_of, press, report, started, tell};
+use super::update;
+use crate::finding::Finding;
+use crate::job::{Job, JobEvent, JobId, Progress, Task};
+use crate::report::Section;
+use crate::tui::action::PaneId;
+use crate::tui::effect::Effect;
+use crate::tui::event::Event;
+use crate::tui::state::{Overlay, State};
+
+const MAIL: &str = "From: a@example.org\r\nSubject: quit\r\n\r\nq\r\n";
+
+#[test]
+fn a_paste_of_several_lines_is_a_message_and_asks_nobody_yet() {
+    let mut state = fresh();
+    let effects = update(&mut state, Event::Paste(MAIL.into()));
+    assert_eq!(state.active, PaneId::Message);
+    assert!(
+        matches!(started(&effects).as_slice(), [(_, Job { task: Task::Message { raw, .. }, offline: true, .. })] if raw.as_ref() == MAIL.as_bytes()),
+        "{effects:?}"
+    );
+    let effects = press(&mut state, "a");
+    assert!(matches!(started(&effects).as_slice(), [(_, Job { offline: false, .. })]));
+    let effects = press(&mut state, "x");
+    assert!(matches!(started(&effects).as_slice(), [(_, Job { offline: true, .. })]));
+}
+
+#[test]
+fn p_asks_for_the_clipboard_in_every_pane_and_its_text_is_a_paste() {
+    for pane in ["1", "2", "3", "4"] {
+        let mut state = fresh();
+        let effects = press(&mut state, &format!("⎋{pane}p"));
+        assert!(matches!(effects.as_slice(), [Effect::ReadClipboard]), "{pane}: {effects:?}");
+        let effects = update(&mut state, Event::FromClipboard(Ok(MAIL.into())));
+        assert_eq!((state.active, started(&effects).len(), state.shared.unsaved.is_some()), (PaneId::Message, 1, true));
+    }
+    let mut state = fresh();
+    press(&mut state, "⎋p");
+    assert!(update(&mut state, Event::FromClipboard(Ok("example.org".into()))).is_empty());
+    assert_eq!(
+        state.shared.line.as_ref().map(|line| line.input.value()),
+        Some("example.org"),
+        "one line waits for Enter"
+    );
+}
+
+/// What the screen shows at 100x30.
+fn screen(state: &State) -> String {
+    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    crate::tui::view::draw(state, area, &mut buffer);
+    let cells: Vec<&str> = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+    cells.chunks(100).map(|row| row.concat() + "\n").collect()
+}
+
+#[test]
+fn a_message_that_takes_long_to_read_says_how_far_it_is_and_esc_brings_back_what_was_there() {
+    let mut state = fresh();
+    update(&mut state, Event::Opened("small.eml".into(), Ok(Arc::from(MAIL.as_bytes()))));
+    tell(&mut state, 1, report(vec![Section::new("headers", "Headers")]));
+    update(&mut state, Event::Paste(MAIL.replace("quit", "huge")));
+    assert!(state.shared.unsaved.is_some());
+    let progress = Progress { doing: "hashing the body", done: 40, of: 100 };
+    tell(&mut state, 2, JobEvent::Progress(progress));
+    assert!(screen(&state).contains("hashing the body, 40 %  (Esc: stop)"), "{}", screen(&state));
+
+    let effects = press(&mut state, "⎋");
+    assert!(matches!(effects.as_slice(), [Effect::Cancel(JobId(2))]), "{effects:?}");
+    let now = screen(&state);
+    assert!(now.contains("small.eml") && now.contains("stopped; this is the message that was here before"), "{now}");
+    assert!(state.shared.inquiry(PaneId::Message).is_some_and(|now| now.report().is_some()));
+    assert_eq!((state.shared.message.as_deref(), state.shared.unsaved), (Some(MAIL.as_bytes()), None));
+    // What the reading still tells is dropped.
+    tell(&mut state, 2, JobEvent::Failed("late".into()));
+    assert!(state.shared.inquiry(PaneId::Message).is_some_and(|now| now.report().is_some()));
+}
+
+#[test]
+fn a_message_that_is_read_is_not_left_by_esc() {
+    let mut state = fresh();
+    update(&mut state, Event::Paste(MAIL.into()));
+    tell(&mut state, 1, JobEvent::Section(Arc::new(Section::new("headers", "Headers"))));
+    let progress = Progress { doing: "MIME", done: 1, of: 4 };
+    tell(&mut state, 1, JobEvent::Progress(progress));
+    assert!(screen(&state).contains("MIME, 25 %  (Ctrl-X: stop)"), "{}", screen(&state));
+    assert!(press(&mut state, "⎋⎋⎋").is_empty());
+    assert_eq!(state.shared.message.as_deref(), Some(MAIL.as_bytes()));
+    tell(&mut state, 1, report(Vec::new()));
+    assert!(!screen(&state).contains("25 %"));
+}
+
+#[test]
+fn u_shows_the_message_as_it_came_and_again_the_report() {
+    let mut state = fresh();
+    update(&mut state, Event::Paste(["> From: a@b.example\n> Subject: x\n>\n", &"> hi\n".repeat(60)].concat()));
+    let mut headers = Section::new("headers", "Headers");
+    headers.findings.push(Finding::info("message.repaired.quoted", "4 lines were quoted."));
+    tell(&mut state, 1, report(vec![headers]));
+    assert!(screen(&state).contains("1 repair (u: original)"), "{}", screen(&state));
+    press(&mut state, "u");
+    let now = screen(&state);
+    assert!(now.contains("As it came") && now.contains(" > From: a@b.example␊") && now.contains(" > hi␊"), "{now}");
+    press(&mut state, "↓");
+    assert!(!screen(&state).contains("> From:"));
+    press(&mut state, "u");
+    assert!(!screen(&state).contains("As it came"));
+    press(&mut state, "u⎋");
+    assert!(!screen(&state).contains("As it came"));
+}
+
+#[test]
+fn quitting_with_a_pasted_message_asks_once() {
+    let mut state = fresh();
+    update(&mut state, Event::Paste(MAIL.into()));
+    assert!(press(&mut state, "q").is_empty());
+    assert!(press(&mut state, "⎋").is_empty());
+    assert!(matches!(press(&mut state, "qq").as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn a_paste_of_one_line_goes_onto_the_line_and_waits_for_enter() {
+    let mut state = fresh();
+    press(&mut state, "⎋");
+    assert!(update(&mut state, Event::Paste("https://example.org/x\n".into())).is_empty());
+    assert_eq!(state.shared.line.as_ref().map(|line| line.input.value()), Some("https://example.org/x"));
+}
+
+#[test]
+fn a_paste_without_brackets_is_never_run_as_commands() {
+    for open_line in [true, false] {
+        let mut state = fresh();
+        if !open_line {
+            press(&mut state, "⎋");
+        }
+        let effects = update(&mut state, keys_of("From: a@example.org\rSubject: q\r\rq\rq\r"));
+        assert!(matches!(started(&effects).as_slice(), [(_, Job { task: Task::Message { .. }, .. })]), "{effects:?}");
+        let mut state = fresh();
+        press(&mut state, "⎋");
+        assert!(update(&mut state, keys_of("yes quit now q")).is_empty());
+        assert!(matches!(&state.shared.overlay, Some(Overlay::Unbracketed(text)) if text == "yes quit now q"));
+        assert!(press(&mut state, "⎋").is_empty());
+        assert_eq!(state.shared.overlay.as_ref().map(|_| ()), None);
+    }
+}
+
+#[test]
+fn a_paste_in_pieces_without_brackets_loses_neither_its_first_key_nor_its_rest() {
+    let mut state = fresh();
+    press(&mut state, "⎋R");
+    let Event::Keys { keys, .. } = keys_of("eturn-Path: <a@b.example>\rFrom: a@b.example\r\rhi\r") else {
+        unreachable!()
+    };
+    update(&mut state, Event::Keys { already: Some(key('R')), keys });
+    update(&mut state, keys_of("the rest: q\r"));
+    let message = state.shared.message.as_deref().map(|raw| String::from_utf8_lossy(raw).into_owned());
+    let whole = "Return-Path: <a@b.example>\rFrom: a@b.example\r\rhi\rthe rest: q\r";
+    assert_eq!(message.as_deref(), Some(whole));
+    assert!(state.shared.line.is_none() && state.active == PaneId::Message);
+}

@@ -69,7 +69,12 @@ impl Received {
             received =
                 Received { by: received.by, id: received.id, recipient: received.recipient, ..Received::default() };
         } else {
-            received.client_ip = received.client_ip.or_else(|| bracketed(&text)).map(|ip| ip.to_canonical());
+            received.client_ip = received
+                .client_ip
+                .or_else(|| bracketed(&text))
+                .or_else(|| after_user(&text))
+                .map(|ip| ip.to_canonical());
+            received.reverse_name = received.reverse_name.or_else(|| name_before_helo(&text, received.helo.as_deref()));
         }
         let plain = without_comments(&text);
         received.with = word_after(&plain, "with");
@@ -94,6 +99,20 @@ fn bracketed(text: &str) -> Option<IpAddr> {
         let inside = inside.strip_prefix("IPv6:").or(inside.strip_prefix("ipv6:")).unwrap_or(inside);
         inside.parse().ok()
     })
+}
+
+/// `(user@address)`, as qmail writes of a client that logged in.
+fn after_user(text: &str) -> Option<IpAddr> {
+    let before = text.split(" by ").next()?;
+    before.split('(').skip(1).find_map(|rest| rest.split(')').next()?.rsplit_once('@')?.1.parse().ok())
+}
+
+/// Exim and qmail put the name that they looked up first, and what HELO said into the comment.
+fn name_before_helo(text: &str, helo: Option<&str>) -> Option<String> {
+    let comment = text.split(" by ").next()?.split_once('(')?.1.to_ascii_lowercase();
+    let first = text.split_ascii_whitespace().nth(1)?.trim_end_matches('.');
+    let is_name = first.contains('.') && !first.starts_with('[') && first.parse::<IpAddr>().is_err();
+    (is_name && comment.contains("helo") && Some(first) != helo).then(|| first.to_owned())
 }
 
 /// The text without comments, so that "(using TLSv1.3 with cipher …)" names no protocol.
@@ -269,6 +288,137 @@ mod tests {
         assert_eq!(read.client_ip, Some("192.0.2.5".parse().unwrap()));
         assert_eq!(read.helo.as_deref(), Some("helo.example"));
         assert_eq!(read.recipient.as_deref(), Some("x@b.example"));
+    }
+
+    #[test]
+    fn the_address_is_the_one_that_the_server_saw_and_never_the_one_that_helo_says() {
+        for (value, ip, helo, reverse) in [
+            // Postfix
+            (
+                "from [192.0.2.8] (unknown [203.0.113.9]) by mx.b.example (Postfix) with ESMTP id 4F",
+                "203.0.113.9",
+                "192.0.2.8",
+                None,
+            ),
+            (
+                "from 192.0.2.8 (out.s.example [203.0.113.9]) by mx.b.example (Postfix) with ESMTP id 4F",
+                "203.0.113.9",
+                "192.0.2.8",
+                Some("out.s.example"),
+            ),
+            (
+                "from h.example (unknown [IPv6:2001:db8::9]) by mx.b.example (Postfix) with ESMTPS id 4F",
+                "2001:db8::9",
+                "h.example",
+                None,
+            ),
+            // Sendmail
+            (
+                "from h.example (out.s.example [203.0.113.9] (may be forged)) by mx.b.example (8.17.1/8.17.1) with ESMTPS id 3A",
+                "203.0.113.9",
+                "h.example",
+                Some("out.s.example"),
+            ),
+            (
+                "from h.example ([203.0.113.9]) by mx.b.example (8.14.4/8.14.4) with ESMTP id 3A",
+                "203.0.113.9",
+                "h.example",
+                None,
+            ),
+            // Exim
+            (
+                "from [203.0.113.9] (helo=[192.0.2.8]) by mx.b.example with esmtp (Exim 4.96) id 1r",
+                "203.0.113.9",
+                "192.0.2.8",
+                None,
+            ),
+            (
+                "from [203.0.113.9] (port=49152 helo=h.example) by mx.b.example with esmtp (Exim 4.96) id 1r",
+                "203.0.113.9",
+                "h.example",
+                None,
+            ),
+            (
+                "from out.s.example ([203.0.113.9] helo=h.example) by mx.b.example with esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384 (Exim 4.96) id 1r",
+                "203.0.113.9",
+                "h.example",
+                Some("out.s.example"),
+            ),
+            (
+                "from out.s.example ([203.0.113.9]) by mx.b.example with esmtps (Exim 4.96) id 1r",
+                "203.0.113.9",
+                "out.s.example",
+                None,
+            ),
+            // qmail
+            ("from unknown (HELO h.example) (203.0.113.9) by mx.b.example with SMTP", "203.0.113.9", "h.example", None),
+            ("from unknown (HELO [192.0.2.8]) (203.0.113.9) by 0 with SMTP", "203.0.113.9", "192.0.2.8", None),
+            (
+                "from out.s.example (HELO h.example) (user@203.0.113.9) by mx.b.example with ESMTPA",
+                "203.0.113.9",
+                "h.example",
+                Some("out.s.example"),
+            ),
+            // Yahoo
+            (
+                "from 203.0.113.9 (EHLO h.example) by 10.217.150.19 with SMTPs (version=TLS1_3 cipher=TLS_AES_128_GCM_SHA256)",
+                "203.0.113.9",
+                "h.example",
+                None,
+            ),
+            // Microsoft
+            (
+                "from h.example (203.0.113.9) by AM7EUR06FT034.mail.protection.outlook.com (10.233.255.104) with Microsoft SMTP Server (version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384) id 15.20.8158.23 via Frontend Transport",
+                "203.0.113.9",
+                "h.example",
+                None,
+            ),
+            (
+                "from EX1.corp.example (2001:db8::5) by EX2.corp.example (2001:db8::6) with Microsoft SMTP Server (version=TLS1_2, cipher=TLS_X) id 15.1.2507.37 via Mailbox Transport",
+                "2001:db8::5",
+                "EX1.corp.example",
+                None,
+            ),
+            // Gmail
+            (
+                "from mail-x.s.example (mail-x.s.example. [203.0.113.9]) by mx.google.com with ESMTPS id d5 for <x@gmail.example> (version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256)",
+                "203.0.113.9",
+                "mail-x.s.example",
+                Some("mail-x.s.example"),
+            ),
+            (
+                "from [192.168.1.2] (dsl.isp.example. [203.0.113.9]) by smtp.gmail.com with ESMTPSA id y1",
+                "203.0.113.9",
+                "192.168.1.2",
+                Some("dsl.isp.example"),
+            ),
+            // Amazon SES, SendGrid, Apple, CommuniGate
+            (
+                "from h.example (out.s.example [203.0.113.9]) by inbound-smtp.eu-west-1.amazonaws.com with SMTP id ab1 for x@b.example",
+                "203.0.113.9",
+                "h.example",
+                Some("out.s.example"),
+            ),
+            (
+                "from h.example (unknown [203.0.113.9]) by geopod-ismtpd-1 (SG) with ESMTP id X1",
+                "203.0.113.9",
+                "h.example",
+                None,
+            ),
+            (
+                "from [203.0.113.9] (account x HELO h.example) by mx.b.example (CommuniGate Pro SMTP 6.3) with ESMTPA id 1",
+                "203.0.113.9",
+                "h.example",
+                None,
+            ),
+        ] {
+            for (end, is_dated) in [("; Tue, 24 Nov 2026 09:58:12 +0000", true), ("", false)] {
+                let read = received(&format!("{value}{end}"));
+                let found = (read.client_ip, read.helo.as_deref(), read.reverse_name.as_deref());
+                assert_eq!(found, (Some(ip.parse().unwrap()), Some(helo), reverse), "{value}");
+                assert_eq!(read.at.is_some(), is_dated, "{value}{end}");
+            }
+        }
     }
 
     #[test]

@@ -5,3 +5,4 @@ mod demo;
 mod hostile;
 mod opinion;
 mod opinion_sent;
+mod wild;

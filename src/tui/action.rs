@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::check::Captured;
 use crate::report::Link;
 use crate::tui::state::Purpose;
 use crate::tui::viewer::Wanted;
@@ -121,6 +122,12 @@ pub enum Action {
     Envelope,
     /// Type SMTP into a dialogue.
     HandsOn,
+    /// Listen as a mail server, or stop.
+    Listen,
+    /// Ask where to listen, to answer like this.
+    ListenAs(String),
+    /// Look at a message that the listener captured.
+    LoadCaptured(Arc<Captured>),
     /// Send the message of the message pane, after a question.
     SendMessage,
     /// Write the message in an editor, then send it after a question.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::check::Transcript;
 use crate::config::Upstream;
 use crate::job::{Job, JobId};
+use crate::smtp::listen::Plan;
 use crate::smtp::probe::Move;
 
 /// What an editor opens.
@@ -32,6 +33,10 @@ pub enum Effect {
         /// What the editor opens.
         draft: Draft,
     },
+    /// Listen as a mail server; a listener before it ends.
+    Listen(Plan),
+    /// Stop listening.
+    StopListening,
     /// Ask other name servers from now on; none: the system's.
     Switch(Vec<Upstream>),
     /// Put a text on the clipboard.
@@ -58,6 +63,13 @@ pub enum Effect {
         path: String,
         /// What.
         text: String,
+    },
+    /// Write a message to a file that only its owner can read, never over another.
+    SaveMessage {
+        /// Where.
+        path: String,
+        /// What.
+        message: Arc<[u8]>,
     },
     /// Draw everything anew.
     Redraw,

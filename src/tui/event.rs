@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use crate::check::ListenerNews;
 use crate::job::{JobEvent, JobId};
 
 /// The longest text that is taken as a paste, in bytes: the largest mail that big providers take.
@@ -29,6 +30,8 @@ pub enum Event {
     Resize(u16, u16),
     /// A job tells.
     Job(JobId, JobEvent),
+    /// The listener tells.
+    Listener(ListenerNews),
     /// The engine stands; whom it asks.
     Ready(String),
     /// There will be no engine: why.

@@ -163,12 +163,20 @@ pub const BINDINGS: &[Binding] = &[
         "Type SMTP by hand: Tab completes what the server offered, secrets are masked, mistakes are told and not forbidden",
     ),
     bind(
+        &[Char('l')],
+        "l",
+        &[PaneId::Smtp],
+        || Action::Listen,
+        "listen",
+        "Listen as a mail server and watch what senders say, or stop it; it answers as you choose and delivers nothing",
+    ),
+    bind(
         &[Char('m')],
         "m",
         &[PaneId::Smtp],
         || Action::SendMessage,
-        "",
-        "After DATA by hand: send the message of the message pane; asks before it does",
+        "message",
+        "After DATA by hand: send the message of the message pane; asks before it does. Listening: open the captured message with the envelope that was seen",
     ),
     bind(
         &[Char('c')],

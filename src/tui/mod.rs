@@ -8,6 +8,7 @@ pub mod effect;
 pub mod event;
 pub mod inquiry;
 pub mod keymap;
+pub mod listening;
 pub mod panes;
 mod runtime;
 pub mod state;

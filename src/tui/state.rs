@@ -13,6 +13,7 @@ use crate::tui::Offer;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, possible};
+use crate::tui::listening::Listening;
 use crate::tui::panes::{self, Pane};
 use crate::tui::theme::Theme;
 use crate::tui::what_if::WhatIf;
@@ -80,6 +81,8 @@ pub struct Shared {
     pub message: Option<Arc<[u8]>>,
     /// The message that was written in an editor and not yet sent.
     pub composed: Option<Arc<[u8]>>,
+    /// The listener, once there was one.
+    pub listening: Option<Listening>,
     next_job: u64,
 }
 
@@ -142,6 +145,8 @@ pub enum Purpose {
     Blank(&'static str),
     /// Where to save.
     Save,
+    /// Where to listen, and how to answer.
+    Listen,
 }
 
 /// What stands above the panes.
@@ -228,6 +233,7 @@ impl Shared {
             what_if: None,
             message: None,
             composed: None,
+            listening: None,
             next_job: 1,
         }
     }

@@ -13,6 +13,7 @@ mod fuzz;
 mod house;
 mod job;
 mod lab;
+mod listen;
 mod message;
 mod peers;
 mod policies;

@@ -7,16 +7,16 @@ use std::time::Duration;
 /// The words that mean a whole behaviour, each with what it does.
 pub const PRESETS: &[(&str, &str)] = &[
     ("accept", "take every message and keep it here; nothing is delivered"),
-    ("greylist", "the first try of each sender and recipient gets 450, the next is taken"),
+    ("greylist", "the first try of each envelope gets 450, the next is taken"),
     ("reject", "every recipient gets 550 5.1.1"),
-    ("refuse-message", "the message is read and then gets 554 5.7.1, as a spam filter does"),
+    ("refuse-message", "the message is read, then gets 554, as by a filter"),
     ("tempfail", "MAIL gets 451 4.3.0"),
     ("full", "every recipient gets 452 4.2.2: the mailbox is full"),
     ("busy", "421 4.3.2 instead of a banner, and the connection is closed"),
     ("slow", "10 seconds before each reply: a tarpit (slow=SECONDS for others)"),
     ("no-starttls", "TLS is not offered: what a stripped connection looks like"),
     ("starttls=454", "STARTTLS is offered and then refused"),
-    ("auth-required", "MAIL gets 530 until the client has logged in (inside TLS; any credentials do)"),
+    ("auth-required", "MAIL gets 530 before a login (any credentials do)"),
     ("auth=535", "every login is refused"),
     ("implicit-tls", "TLS from the first byte, as on port 465"),
     ("hang-up=data", "the connection is dropped without a word at DATA"),
@@ -192,7 +192,8 @@ mod tests {
     fn every_preset_is_read_and_said_again() {
         for (word, about) in PRESETS {
             assert_eq!(Scenario::parse(&[word]).unwrap().words(), *word);
-            assert!(!about.is_empty());
+            let columns = word.len() + about.len() + 2;
+            assert!((20..=72).contains(&columns), "{word}: {columns} columns in a menu of 80");
         }
         assert_eq!(Scenario::parse::<&str>(&[]).unwrap().words(), "accept");
     }

@@ -1,10 +1,13 @@
 //! A session of the listener in words: the same explanations as for a dialogue that mxray holds itself, seen from the
 //! server's side, and each remark beside the line that showed it.
 
-use crate::check::{TranscriptEntry, TranscriptEvent, Visit};
+use std::fmt::Write;
+
+use crate::check::{Remark, TranscriptEntry, TranscriptEvent, Visit};
 use crate::finding::Severity;
 use crate::smtp::annotate::{Note, annotate};
 use crate::smtp::lines;
+use crate::untrusted::visible;
 
 /// The sign of who spoke and the words of an entry.
 pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
@@ -44,12 +47,45 @@ pub fn notes(visit: &Visit) -> Vec<Note> {
         };
         *note = Note { text, severity };
     }
-    for remark in &visit.remarks {
-        let Some(note) = notes.get_mut(remark.entry) else { continue };
-        let fix = remark.finding.fix.as_deref().map(|fix| format!(" {fix}")).unwrap_or_default();
-        let before = if note.severity > Severity::Info { format!("{} ", note.text) } else { String::new() };
-        note.text = format!("{before}{}{fix}", remark.finding.text);
-        note.severity = note.severity.max(remark.finding.severity);
+    let mut remarked = usize::MAX;
+    for Remark { entry, finding } in &visit.remarks {
+        let Some(note) = notes.get_mut(*entry) else { continue };
+        // What the line means in general gives way to what is strange about it, unless it is bad news itself.
+        let before = match note.severity {
+            _ if remarked == *entry => format!("{} ", note.text),
+            Severity::Warning | Severity::Error if !note.text.is_empty() => format!("{}. ", note.text),
+            _ => String::new(),
+        };
+        let fix = finding.fix.as_deref().map(|fix| format!(" {fix}")).unwrap_or_default();
+        note.text = format!("{before}{}{fix}", finding.text);
+        note.severity = note.severity.max(finding.severity);
+        remarked = *entry;
     }
     notes
+}
+
+/// A session to keep or to hand on, as text.
+pub fn text(visit: &Visit) -> String {
+    let mut out = format!("# session {} of {} with mxray's listener\n", visit.number, visit.client);
+    for (entry, note) in visit.transcript.entries.iter().zip(notes(visit)) {
+        let (who, words) = line_of(entry);
+        let at = entry.at.as_secs_f64() * 1000.0;
+        let _ = writeln!(out, "{at:>7.1} | {who:<3} | {}  | {}", visible(&words), visible(&note.text));
+    }
+    out
+}
+
+/// The same as Markdown.
+pub fn markdown(visit: &Visit) -> String {
+    let cell = |text: &str| visible(text).replace('|', "\\|").replace('`', "'");
+    let mut out = format!(
+        "### session {} of {} with mxray's listener\n\n| ms | | line | what it means |\n|---:|---|---|---|\n",
+        visit.number, visit.client
+    );
+    for (entry, note) in visit.transcript.entries.iter().zip(notes(visit)) {
+        let (who, words) = line_of(entry);
+        let at = entry.at.as_secs_f64() * 1000.0;
+        let _ = writeln!(out, "| {at:.1} | {who} | `{}` | {} |", cell(&words), cell(&note.text));
+    }
+    out
 }

@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
+use crate::check::Captured;
 use crate::job::{Envelope, Progress, Task};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
@@ -68,17 +69,16 @@ impl Default for MessagePane {
 }
 
 impl MessagePane {
-    fn load(&mut self, raw: Arc<[u8]>, source: &str, shared: &mut Shared) -> Vec<Effect> {
+    fn load(&mut self, raw: Arc<[u8]>, source: &str, envelope: Envelope, shared: &mut Shared) -> Vec<Effect> {
         let asked = self.consent;
-        self.message =
-            Some(Message { raw, source: source.to_owned(), envelope: Envelope::default(), offline: false, asked });
+        self.message = Some(Message { raw, source: source.to_owned(), envelope, offline: false, asked });
         self.viewer = Viewer::new(PaneId::Message);
         self.original = None;
         self.run(false, shared)
     }
 
     /// Takes a new message in; what was here comes back if the person does not wait for it.
-    fn take(&mut self, raw: Arc<[u8]>, source: &str, shared: &mut Shared) -> Vec<Effect> {
+    fn take(&mut self, raw: Arc<[u8]>, source: &str, envelope: Envelope, shared: &mut Shared) -> Vec<Effect> {
         let before = Before {
             message: self.message.clone(),
             inquiry: shared.inquiry(PaneId::Message).cloned(),
@@ -89,7 +89,7 @@ impl MessagePane {
         if self.before.is_none() || !reading(shared) {
             self.before = Some(before);
         }
-        self.load(raw, source, shared)
+        self.load(raw, source, envelope, shared)
     }
 
     /// Stops the reading of a message: everything is as it was before.
@@ -178,7 +178,7 @@ impl MessagePane {
         self.before = None;
         let outer = (message.clone(), shared.place(PaneId::Message, None), self.viewer.clone());
         self.outer.push(outer);
-        self.load(raw, &source, shared)
+        self.load(raw, &source, Envelope::default(), shared)
     }
 
     fn leave(&mut self, shared: &mut Shared) -> Vec<Effect> {
@@ -212,7 +212,8 @@ impl MessagePane {
         let Some(message) = &mut self.message else { return Vec::new() };
         match envelope(text, message.envelope.hop) {
             Ok(envelope) => {
-                message.envelope = envelope;
+                let heard = message.envelope.heard.take();
+                message.envelope = Envelope { heard, ..envelope };
                 self.run(false, shared)
             }
             Err(why) => {
@@ -301,7 +302,7 @@ impl Pane for MessagePane {
 
     fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Vec<Effect> {
         match action {
-            Action::Load(raw, source) => return self.take(raw.clone(), source, shared),
+            Action::Load(raw, source) => return self.take(raw.clone(), source, Envelope::default(), shared),
             Action::Back if self.original.is_some() => {
                 self.original = None;
                 return Vec::new();
@@ -313,6 +314,12 @@ impl Pane for MessagePane {
             }
             other if self.original.as_mut().is_some_and(|shown| shown.update(other, below_strip(area))) => {
                 return Vec::new();
+            }
+            Action::LoadCaptured(captured) => {
+                // Its envelope was seen and is not guessed.
+                let envelope = Envelope { heard: Some(captured.envelope.clone()), ..Envelope::default() };
+                let source = format!("session {}, message {}", captured.envelope.visit, captured.number);
+                return self.take(captured.raw.clone(), &source, envelope, shared);
             }
             Action::Ask => return self.ask(shared),
             Action::Offline => return self.toggle_offline(shared),
@@ -329,7 +336,9 @@ impl Pane for MessagePane {
             }
             Action::Answered(Purpose::Border, text) => return self.set_border(text, shared),
             Action::Envelope => {
-                shared.ask(Purpose::Envelope, "envelope", "IP HELO MAILFROM, - for what the headers say");
+                let heard = self.message.as_ref().is_some_and(|message| message.envelope.heard.is_some());
+                let known = if heard { "what the listener saw" } else { "what the headers say" };
+                shared.ask(Purpose::Envelope, "envelope", format!("IP HELO MAILFROM, - for {known}"));
                 return Vec::new();
             }
             Action::Answered(Purpose::Envelope, text) => return self.set_envelope(text, shared),

@@ -5,9 +5,12 @@ pub mod lookups;
 pub mod message;
 pub mod smtp;
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::check::Captured;
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
@@ -28,6 +31,14 @@ pub trait Pane {
     /// What can be done with what is under the cursor, for the row above the keys.
     fn hint(&self, _shared: &Shared) -> Option<String> {
         None
+    }
+    /// The captured message that an action would open.
+    fn captured(&self, _action: &Action, _shared: &Shared) -> Option<Arc<Captured>> {
+        None
+    }
+    /// Whether it shows sessions of the listener, not a job.
+    fn shows_listener(&self, _shared: &Shared) -> bool {
+        false
     }
     /// The link under the cursor that leads out of this report.
     fn single_link(&self) -> Option<Link> {

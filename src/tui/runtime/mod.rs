@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::config::{Settings, Upstream};
+use crate::engine::listen::{Listener, Mailbox};
 use crate::engine::{Engine, Outbox};
 use crate::job::{Job, JobId};
 use crate::tui::effect::{Draft, Effect};
@@ -46,6 +47,7 @@ pub async fn run(options: Options) -> Result<Ended, TuiError> {
 struct Runtime {
     state: State,
     engine: Option<Engine>,
+    listener: Option<Listener>,
     outbox: Arc<Outbox>,
     /// Jobs and name servers that were asked for before the engine stood.
     waiting: Vec<Effect>,
@@ -74,6 +76,7 @@ impl Runtime {
         Runtime {
             state,
             engine: None,
+            listener: None,
             outbox: Arc::default(),
             waiting: Vec::new(),
             first_upstreams: Vec::new(),
@@ -117,6 +120,7 @@ impl Runtime {
         let mut last_frame = Instant::now();
         while self.ended.is_none() {
             let outbox = self.outbox.clone();
+            let mailbox = self.listener.as_ref().map(|listener| listener.news().clone());
             let frame_at = next_frame.unwrap_or(last_frame);
             tokio::select! {
                 biased;
@@ -151,6 +155,10 @@ impl Runtime {
                     self.take(Event::Broke(what), screen);
                     next_frame = Some(Instant::now());
                 }
+                () = mail(mailbox.as_deref()) => {
+                    self.take_mail(screen);
+                    next_frame = next_frame.or(Some(last_frame + FRAME));
+                }
                 () = outbox.ready() => {
                     for (id, event) in outbox.drain() {
                         self.take(Event::Job(id, event), screen);
@@ -173,6 +181,7 @@ impl Runtime {
                 for (id, event) in self.outbox.drain() {
                     self.take(Event::Job(id, event), screen);
                 }
+                self.take_mail(screen);
                 settle(&mut self.state);
                 screen.draw(|frame| view(&self.state, frame))?;
                 last_frame = Instant::now();
@@ -224,6 +233,13 @@ impl Runtime {
                 Ok(Err("the draft was left as it was; nothing is sent".to_owned()))
             }
             ended => ended,
+        }
+    }
+
+    fn take_mail(&mut self, screen: &mut Screen) {
+        let news = self.listener.as_ref().map(|listener| listener.news().drain()).unwrap_or_default();
+        for news in news {
+            self.take(Event::Listener(news), screen);
         }
     }
 
@@ -332,8 +348,18 @@ impl Runtime {
                     update(&mut self.state, Event::FromClipboard(Err(why)));
                 }
             }
+            Effect::Listen(plan) => {
+                // The one before gives its port back first.
+                drop(self.listener.take());
+                self.listener = Some(Listener::start(plan));
+            }
+            Effect::StopListening => drop(self.listener.take()),
+            Effect::SaveMessage { path, message } => self.bring(async move {
+                let saved = save(&path, &message, 0o600).await;
+                Event::Saved(path, saved)
+            }),
             Effect::Save { path, text } => self.bring(async move {
-                let saved = save(&path, &text).await;
+                let saved = save(&path, text.as_bytes(), 0o666).await;
                 Event::Saved(path, saved)
             }),
             Effect::Quit => self.ended = Some(Ended::Quit),
@@ -373,15 +399,25 @@ async fn read(path: &str) -> Result<Arc<[u8]>, String> {
     tokio::fs::read(&plain).await.map(Arc::from).map_err(|error| error.to_string())
 }
 
-async fn save(path: &str, text: &str) -> Result<(), String> {
+/// Waits for news of the listener; without one, for ever.
+async fn mail(mailbox: Option<&Mailbox>) {
+    match mailbox {
+        Some(mailbox) => mailbox.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes a new file that may be read by those of `mode` (where there are such modes) and the umask.
+async fn save(path: &str, bytes: &[u8], mode: u32) -> Result<(), String> {
     use tokio::io::AsyncWriteExt;
-    let mut file = tokio::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .await
-        .map_err(|error| error.to_string())?;
-    file.write_all(text.as_bytes()).await.map_err(|error| error.to_string())?;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(path).await.map_err(|error| error.to_string())?;
+    file.write_all(bytes).await.map_err(|error| error.to_string())?;
     file.flush().await.map_err(|error| error.to_string())
 }
 

@@ -7,6 +7,7 @@ use super::keys::load;
 use super::{dispatch, follow, quit};
 use crate::config::Upstream;
 use crate::report::Link;
+use crate::smtp::listen::Plan;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::panes::smtp;
@@ -183,7 +184,7 @@ pub fn go(state: &mut State, text: &str) -> Vec<Effect> {
 }
 
 fn submit(state: &mut State) -> Vec<Effect> {
-    let Some(line) = &state.shared.line else { return Vec::new() };
+    let Some(line) = &mut state.shared.line else { return Vec::new() };
     let text = line.input.value().trim().to_owned();
     match line.purpose.clone() {
         Purpose::Go => go(state, &text),
@@ -203,6 +204,16 @@ fn submit(state: &mut State) -> Vec<Effect> {
             effects.extend(dispatch(state, PaneId::Domain, &Action::Answered(Purpose::WhatIf, text)));
             effects
         }
+        Purpose::Listen => match Plan::parse(&text) {
+            Ok(_) => {
+                state.shared.line = None;
+                dispatch(state, PaneId::Smtp, &Action::Answered(Purpose::Listen, text))
+            }
+            Err(why) => {
+                line.error = Some(why);
+                Vec::new()
+            }
+        },
         Purpose::Blank(_) if text.is_empty() => {
             if let Some(line) = &mut state.shared.line {
                 line.error = Some("it cannot be empty".into());
@@ -247,6 +258,9 @@ fn servers(state: &mut State, text: &str) -> Vec<Effect> {
 fn save(state: &mut State, path: &str) -> Vec<Effect> {
     if path.is_empty() {
         return Vec::new();
+    }
+    if let Some(captured) = super::captured(state, &Action::Save) {
+        return vec![Effect::SaveMessage { path: path.to_owned(), message: captured.raw.clone() }];
     }
     if let Some((_, text)) = &state.shared.long_copy {
         return vec![Effect::Save { path: path.to_owned(), text: text.clone() }];

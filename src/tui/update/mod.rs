@@ -11,6 +11,7 @@ mod smtp_tests;
 #[cfg(test)]
 mod tests;
 
+use crate::check::{Captured, ListenerNews};
 use crate::finding::Severity;
 use crate::job::{JobEvent, JobId};
 use crate::report::{Link, VerdictLine};
@@ -38,6 +39,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Job(id, event) => tell(&mut state.shared, id, event),
+        Event::Listener(news) => {
+            heard(state, news);
+            Vec::new()
+        }
         Event::Ready(label) => {
             state.shared.engine = EngineStage::Ready;
             state.shared.resolver = label;
@@ -254,6 +259,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.shared.warn("this is not published, and no report of it is saved; Esc goes back to what is");
             Vec::new()
         }
+        Action::Save if captured(state, &Action::Save).is_some() => {
+            state.shared.ask(Purpose::Save, "save to", "the captured message, as it came");
+            Vec::new()
+        }
         Action::Save => {
             let what = match (&state.shared.long_copy, state.shared.inquiry(state.active).and_then(|now| now.report()))
             {
@@ -270,11 +279,17 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Stop => stop(state),
         // On a start screen they choose among what is offered.
         Action::Up | Action::Down | Action::Enter
-            if state.shared.inquiry(state.active).is_none() && state.shared.offered(state.active).next().is_some() =>
+            if !shows_listener(state)
+                && state.shared.inquiry(state.active).is_none()
+                && state.shared.offered(state.active).next().is_some() =>
         {
             open_line(&mut state.shared);
             if action == Action::Down { line::recall(state, false) } else { Vec::new() }
         }
+        Action::Enter | Action::SendMessage if captured(state, &action).is_some() => match captured(state, &action) {
+            Some(captured) => open_captured(state, &captured),
+            None => Vec::new(),
+        },
         Action::Enter => {
             let link = state.panes.get(state.active.index()).and_then(|pane| pane.single_link());
             match link {
@@ -283,6 +298,31 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         other => dispatch(state, state.active, &other),
+    }
+}
+
+fn shows_listener(state: &State) -> bool {
+    state.panes.get(state.active.index()).is_some_and(|pane| pane.shows_listener(&state.shared))
+}
+
+/// The captured message that an action of the pane in front would open.
+fn captured(state: &State, action: &Action) -> Option<std::sync::Arc<Captured>> {
+    state.panes.get(state.active.index())?.captured(action, &state.shared)
+}
+
+fn open_captured(state: &mut State, captured: &std::sync::Arc<Captured>) -> Vec<Effect> {
+    state.shared.message = Some(captured.raw.clone());
+    dispatch(state, PaneId::Message, &Action::LoadCaptured(captured.clone()))
+}
+
+/// Takes in what the listener tells; who looks elsewhere is told of a message.
+fn heard(state: &mut State, news: ListenerNews) {
+    let elsewhere = state.active != PaneId::Smtp || !shows_listener(state);
+    let Some(listening) = &mut state.shared.listening else { return };
+    let Some(message) = listening.take(news) else { return };
+    if elsewhere {
+        let from = crate::untrusted::visible(&message.envelope.mail_from).into_owned();
+        state.shared.tell(format!("the listener took a message from <{from}>; 3 and l show it"));
     }
 }
 
@@ -314,7 +354,8 @@ fn stop(state: &mut State) -> Vec<Effect> {
 }
 
 fn quit(state: &mut State) -> Vec<Effect> {
-    match state.shared.unsaved {
+    let captured = state.shared.listening.as_ref().is_some_and(|listening| listening.messages > 0);
+    match state.shared.unsaved.or(captured.then_some("what the listener captured")) {
         None => vec![Effect::Quit],
         Some(what) => {
             state.shared.line = None;

@@ -90,6 +90,7 @@ fn keys(state: &State) -> Vec<(String, String)> {
             | Purpose::Border
             | Purpose::Envelope
             | Purpose::Blank(_)
+            | Purpose::Listen
             | Purpose::Save => say(&[("Enter", "take it"), ("Esc", "leave it")]),
         };
     }

@@ -45,6 +45,7 @@ pub fn smtp(shared: &Shared, area: Rect, buffer: &mut Buffer) {
         ("Type smtp DOMAIN for all its MX hosts, host:port or an address for one server (:).", Look::Plain),
         ("smtps://host speaks TLS from the first byte, lmtp://host:port speaks LMTP.", Look::Plain),
         ("mxray greets, asks for TLS, looks at the certificate, and says QUIT. No mail is sent.", Look::Plain),
+        ("Or let it be the server (l): watch what a sender does, and look at the mail that came.", Look::Plain),
     ];
     page(shared, PaneId::Smtp, &rows, area, buffer);
 }

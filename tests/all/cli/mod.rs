@@ -3,7 +3,7 @@
 mod contract;
 mod demo;
 mod foreign;
-mod schema;
+pub mod schema;
 
 use std::process::{Command, Stdio};
 

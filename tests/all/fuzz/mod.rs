@@ -12,6 +12,7 @@
 //! input that takes longer than [`PATIENCE`] fails; the input is then written to a file below the system's temporary folder.
 
 mod mutate;
+mod sessions;
 pub mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -30,15 +30,16 @@ use mxray::untrusted::is_hidden;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::Target;
+use super::{Target, sessions};
 use crate::message::corpus;
 
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     Target { name: "message", seeds: messages, run: message },
     Target { name: "fields", seeds: fields, run: fields_and_addresses },
     Target { name: "records", seeds: records, run: published },
     Target { name: "lint", seeds: records, run: pasted },
     Target { name: "reply", seeds: dialogues, run: dialogue },
+    Target { name: "listen", seeds: sessions::seeds, run: sessions::run },
     Target { name: "import", seeds: notes, run: imported },
     Target { name: "certificate", seeds: certificates, run: certificate_of },
     Target { name: "names", seeds: names, run: typed_words },

@@ -8,8 +8,11 @@
 //! ------------------------------------------------------
 //!  10.2 ms, 3.1 after the line before …                     the chosen line, whole
 //! ```
-//! `v` turns to the report with certificates and findings and back; `i` puts the person's hands on the line.
+//! `v` turns to the report with certificates and findings and back; `i` puts the person's hands on the line; `l` turns the
+//! sides round: [`listener`].
 
+mod listener;
+mod listening;
 mod rows;
 mod send;
 mod table;
@@ -18,12 +21,14 @@ use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use tui_input::Input;
 
 use super::{Pane, report_enabled};
-use crate::check::{Transcript, TranscriptEvent};
+use crate::check::{Captured, Transcript, TranscriptEvent};
 use crate::job::{Family, SmtpPlan, Task};
 use crate::report::{Link, LookupId};
 use crate::smtp::export::{Form, Held, export};
+use crate::smtp::listen::DEFAULT_ADDRESS;
 use crate::smtp::probe::Move;
 use crate::smtp::session::{Session, Verb};
 use crate::smtp::typed;
@@ -36,6 +41,7 @@ use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
 use crate::tui::theme::Look;
 use crate::tui::viewer::{Viewer, pieces, rule};
 use crate::tui::widgets::start;
+use listener::Listener;
 use rows::{Place, Rows, host, port};
 
 /// What stands on the line while it is empty.
@@ -52,12 +58,14 @@ pub struct SmtpPane {
     cursor: Option<usize>,
     /// Whether the foot shows the chosen line's bytes.
     raw: bool,
+    listener: Listener,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Face {
     Dialogue,
     Report,
+    Listener,
 }
 
 /// Where the parts of the dialogue lie.
@@ -76,6 +84,7 @@ impl Default for SmtpPane {
             rows: Rows::default(),
             cursor: None,
             raw: false,
+            listener: Listener::default(),
         }
     }
 }
@@ -86,7 +95,7 @@ impl SmtpPane {
     }
 
     fn begin(&mut self, task: Task, fresh: bool, shared: &mut Shared) -> Vec<Effect> {
-        *self = SmtpPane::default();
+        *self = SmtpPane { listener: std::mem::take(&mut self.listener), ..SmtpPane::default() };
         let mut job = shared.job(task);
         job.fresh = fresh;
         shared.start(PaneId::Smtp, job).0
@@ -341,10 +350,30 @@ impl Pane for SmtpPane {
                 return self.talk_to(target.clone(), SmtpPlan::default(), false, shared);
             }
             Action::Read(text) => return self.begin(Task::Dialogue { text: text.clone() }, false, shared),
+            Action::AskAgain if self.face == Face::Listener => {}
             Action::AskAgain => match shared.inquiry(PaneId::Smtp).map(|now| now.task.clone()) {
                 Some(task @ Task::Smtp { .. }) => return self.begin(task, true, shared),
                 _ => shared.tell("nobody to talk to again: type host:port first (:)"),
             },
+            Action::Listen => return self.listen(shared),
+            Action::ListenAs(word) => {
+                shared.ask(Purpose::Listen, "listen on", "ADDR:PORT and the replies, separated by ;");
+                if let Some(line) = &mut shared.line {
+                    line.input = Input::new(format!("{DEFAULT_ADDRESS} {word}"));
+                }
+            }
+            Action::Answered(Purpose::Listen, text) => return self.start_listening(text, shared),
+            Action::Back | Action::CycleSource if self.face == Face::Listener => self.face = Face::Dialogue,
+            Action::CopyForms if self.face == Face::Listener => listening::forms(shared),
+            Action::CopyDialogue(form) if self.face == Face::Listener => {
+                return shared.listening.as_ref().map(|now| self.listener.copy_as(*form, now)).unwrap_or_default();
+            }
+            other if self.shows_listener(shared) => {
+                if let Some(listening) = &shared.listening {
+                    self.listener.sync(listening);
+                }
+                return self.listener.update(other, shared, area).unwrap_or_default();
+            }
             Action::HandsOn => return self.hands_on(shared),
             Action::SendMessage => send::offer_pane_message(shared),
             Action::Compose => return send::compose(shared),
@@ -374,6 +403,9 @@ impl Pane for SmtpPane {
     }
 
     fn sync(&mut self, shared: &Shared, area: Rect) {
+        if let Some(listening) = &shared.listening {
+            self.listener.sync(listening);
+        }
         if let Some(inquiry) = shared.inquiry(PaneId::Smtp) {
             self.rows.sync(inquiry);
         }
@@ -381,6 +413,9 @@ impl Pane for SmtpPane {
     }
 
     fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+        if let Some(listening) = shared.listening.as_ref().filter(|_| self.face == Face::Listener) {
+            return self.listener.view(shared, listening, area, buffer);
+        }
         let Some(inquiry) = shared.inquiry(PaneId::Smtp) else { return start::smtp(shared, area, buffer) };
         if self.shows_dialogue(shared) {
             self.dialogue(shared, inquiry, area, buffer);
@@ -391,6 +426,9 @@ impl Pane for SmtpPane {
 
     fn enabled(&self, action: &Action, shared: &Shared) -> bool {
         let here = shared.inquiry(PaneId::Smtp).is_some();
+        if self.shows_listener(shared) {
+            return self.enabled_listening(action, shared);
+        }
         match action {
             Action::HistoryBack | Action::HistoryForward => false,
             Action::CycleSource | Action::HandsOn | Action::Envelope | Action::Certificates => here,
@@ -405,6 +443,9 @@ impl Pane for SmtpPane {
     }
 
     fn hint(&self, shared: &Shared) -> Option<String> {
+        if self.shows_listener(shared) {
+            return self.listener_hint(shared);
+        }
         if !self.shows_dialogue(shared) {
             return self.viewer.hint(shared);
         }
@@ -418,6 +459,15 @@ impl Pane for SmtpPane {
             (true, false) => Some("your hands are on this dialogue: i opens the line".into()),
             (false, _) => None,
         }
+    }
+
+    fn captured(&self, action: &Action, shared: &Shared) -> Option<Arc<Captured>> {
+        let listening = shared.listening.as_ref().filter(|_| self.face == Face::Listener)?;
+        self.listener.captured(action, listening)
+    }
+
+    fn shows_listener(&self, shared: &Shared) -> bool {
+        self.face == Face::Listener && shared.listening.is_some()
     }
 
     fn single_link(&self) -> Option<Link> {

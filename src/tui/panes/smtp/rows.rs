@@ -18,9 +18,9 @@ use crate::tui::theme::{Look, Theme};
 use crate::untrusted::visible;
 
 /// From this width on, explanations stand beside the lines.
-const WIDE: usize = 96;
+pub(super) const WIDE: usize = 96;
 /// The columns before the words: time, who.
-const MARGIN: usize = 14;
+pub(super) const MARGIN: usize = 14;
 
 /// One row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,13 +178,13 @@ fn heading(inquiry: &Inquiry, id: LookupId, theme: Theme) -> Vec<Piece> {
     ]
 }
 
-fn gap(transcript: &Transcript, at: usize) -> Duration {
+pub(super) fn gap(transcript: &Transcript, at: usize) -> Duration {
     let time = |at: usize| transcript.entries.get(at).map_or(Duration::ZERO, |entry| entry.at);
     let before = at.checked_sub(1).map_or(Duration::ZERO, time);
     time(at).saturating_sub(before)
 }
 
-fn who_look(who: &str) -> Look {
+pub(super) fn who_look(who: &str) -> Look {
     match who.as_bytes().first() {
         Some(b'C') => Look::Note,
         Some(b'S') => Look::Strong,
@@ -192,7 +192,7 @@ fn who_look(who: &str) -> Look {
     }
 }
 
-fn words_look(event: &TranscriptEvent) -> Look {
+pub(super) fn words_look(event: &TranscriptEvent) -> Look {
     match event {
         TranscriptEvent::Received { line, .. } => match line.first() {
             Some(b'4') => Look::Warn,

@@ -1,0 +1,99 @@
+//! Starting and stopping the listener from the SMTP pane, and which keys do something while it is shown.
+
+use super::{Face, Listener, SmtpPane};
+use crate::smtp::export::Form;
+use crate::smtp::listen::{PRESETS, Plan};
+use crate::tui::action::{Action, PaneId};
+use crate::tui::effect::Effect;
+use crate::tui::listening::Listening;
+use crate::tui::panes::Pane;
+use crate::tui::state::{Choice, Menu, Overlay, Shared};
+
+impl SmtpPane {
+    /// Shows the listener; there, starts or stops it.
+    pub(super) fn listen(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let is_shown = std::mem::replace(&mut self.face, Face::Listener) == Face::Listener;
+        match &mut shared.listening {
+            Some(_) if !is_shown => Vec::new(),
+            Some(listening) if listening.is_on() => {
+                listening.stop();
+                shared.tell("stopped listening; what came stays until you listen again or quit");
+                vec![Effect::StopListening]
+            }
+            Some(_) | None => {
+                // Nothing to look at yet: the face turns with the first listener.
+                if shared.listening.is_none() {
+                    self.face = Face::Dialogue;
+                }
+                let choice = |word: &str| Choice::Act(Action::ListenAs(word.to_owned()));
+                let mut items: Vec<(String, Choice)> =
+                    PRESETS.iter().map(|(word, about)| (format!("{word}: {about}"), choice(word))).collect();
+                items.push((
+                    "another reply: MOMENT=CODE [TEXT], size=BYTES, no-KEYWORD".into(),
+                    choice("rcpt=550 5.7.1"),
+                ));
+                shared.overlay =
+                    Some(Overlay::Menu(Menu { title: "listen, and answer how?".into(), items, selected: 0 }));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn start_listening(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        match Plan::parse(text) {
+            Ok(plan) => {
+                (self.face, self.listener) = (Face::Listener, Listener::default());
+                if plan.is_public() {
+                    shared.warn(format!(
+                        "whoever reaches {} can send to it; nothing is delivered or relayed",
+                        plan.address
+                    ));
+                }
+                shared.listening = Some(Listening::new(plan.clone()));
+                vec![Effect::Listen(plan)]
+            }
+            Err(why) => {
+                shared.warn(why);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn enabled_listening(&self, action: &Action, shared: &Shared) -> bool {
+        let some = shared.listening.as_ref().is_some_and(|listening| !listening.visits.is_empty());
+        match action {
+            Action::Enter | Action::CopyValue | Action::CopyForms | Action::NextFinding | Action::PreviousFinding => {
+                some
+            }
+            Action::SendMessage | Action::Save => self.captured(action, shared).is_some(),
+            Action::CopyName
+            | Action::CopyZone
+            | Action::Search
+            | Action::AskAgain
+            | Action::Stop
+            | Action::HandsOn
+            | Action::Envelope
+            | Action::Certificates
+            | Action::HistoryBack
+            | Action::HistoryForward => false,
+            Action::CycleSource => shared.inquiry(PaneId::Smtp).is_some(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn listener_hint(&self, shared: &Shared) -> Option<String> {
+        let listening = shared.listening.as_ref()?;
+        match (self.captured(&Action::Enter, shared), listening.is_on()) {
+            (Some(_), _) => Some("Enter opens this message, with the envelope that was seen; S saves it".into()),
+            (None, true) => Some("l stops listening; Esc leaves this view, and l comes back to it".into()),
+            (None, false) => Some("l listens again".into()),
+        }
+    }
+}
+
+/// The forms in which a session is copied.
+pub(super) fn forms(shared: &mut Shared) {
+    let items = [("the session as text", Form::Text), ("as a Markdown table", Form::Markdown)];
+    let items = items.map(|(words, form)| (words.to_owned(), Choice::Act(Action::CopyDialogue(form)))).to_vec();
+    shared.overlay = Some(Overlay::Menu(Menu { title: "copy".into(), items, selected: 0 }));
+}

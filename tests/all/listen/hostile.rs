@@ -28,16 +28,10 @@ struct Ear {
 impl Ear {
     async fn with(plan: Plan) -> Ear {
         let listener = Listener::start(plan);
-        let address = loop {
-            listener.news().ready().await;
-            match listener.news().drain().pop().unwrap() {
-                ListenerNews::Listening { address, certificate } => {
-                    assert_eq!(certificate.len(), 64);
-                    break address;
-                }
-                other => panic!("{other:?}"),
-            }
-        };
+        listener.news().ready().await;
+        let first = listener.news().drain().pop().unwrap();
+        let ListenerNews::Listening { address, certificate } = first else { panic!("{first:?}") };
+        assert_eq!(certificate.len(), 64);
         Ear { listener, address, turned_away: 0, over: VecDeque::new() }
     }
 

@@ -72,6 +72,9 @@ impl SmtpPane {
             | Action::AskAgain
             | Action::Stop
             | Action::HandsOn
+            | Action::Compose
+            | Action::ScrollLeft
+            | Action::ScrollRight
             | Action::Envelope
             | Action::Certificates
             | Action::HistoryBack

@@ -8,7 +8,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
-use crate::check::Captured;
 use crate::job::{Envelope, Progress, Task};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};

@@ -41,10 +41,15 @@ impl Terminal {
 
     /// The same, with more environment.
     pub fn start_with(arguments: &[&str], columns: u16, rows: u16, environment: &[(&str, &str)]) -> Terminal {
-        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pty");
-        let before = settings(&*pair.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mxray"));
         command.args(arguments);
+        Terminal::run(command, columns, rows, environment)
+    }
+
+    /// Another program than mxray.
+    pub fn run(mut command: CommandBuilder, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Terminal {
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pty");
+        let before = settings(&*pair.master);
         command.env_clear();
         let home = tempfile::tempdir().expect("a home");
         command.env("HOME", home.path());

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
 
 use crossterm::cursor;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -19,6 +20,8 @@ use crate::tui::TuiError;
 
 /// Whether the terminal is ours right now; the panic hook and [`Screen::leave`] give it back once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// The thread that took it, and that draws: nobody can be told on the screen of what breaks there.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// Where panics of other threads are told.
 static BROKEN: Mutex<Option<mpsc::Sender<String>>> = Mutex::new(None);
 
@@ -34,6 +37,7 @@ impl Screen {
             return Err(TuiError::NoTerminal);
         }
         terminal::enable_raw_mode()?;
+        *OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(std::thread::current().id());
         TAKEN.store(true, Ordering::SeqCst);
         hook();
         let mut frames = Frames { out: io::stdout(), pending: Vec::with_capacity(16 * 1024) };
@@ -120,13 +124,13 @@ fn give_back() {
     }
 }
 
-/// A panic of the main thread gives the terminal back and then speaks; one of another thread is told on the screen, because
+/// A panic of the thread that draws gives the terminal back and then speaks; one of another thread is told on the screen, because
 /// its job alone is lost.
 fn hook() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let on_main = std::thread::current().name() == Some("main");
-        if on_main || !TAKEN.load(Ordering::SeqCst) {
+        let owner = *OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if owner == Some(std::thread::current().id()) || !TAKEN.load(Ordering::SeqCst) {
             give_back();
             before(panic);
             return;

@@ -24,14 +24,33 @@ pub struct Session<'a> {
     pub handshake: Option<Duration>,
     /// Whether the connection has ended.
     pub closed: bool,
-    /// Whether the server ended it without being asked.
-    pub hung_up: bool,
+    /// Whether the server ended it without being asked, and how.
+    pub hung_up: Option<HungUp>,
     /// Whether the server kept silent past our patience.
     pub silent: bool,
     /// Whether we stopped at a bound.
     pub gave_up: bool,
     /// How often the connection was made.
     pub connections: usize,
+}
+
+/// How a server ended a connection that it was not asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HungUp {
+    /// In good order, as TCP sees it.
+    Closed,
+    /// By a reset.
+    Reset,
+}
+
+impl HungUp {
+    /// The verb in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            HungUp::Closed => "closed the connection",
+            HungUp::Reset => "reset the connection",
+        }
+    }
 }
 
 /// One command and its reply.
@@ -96,6 +115,30 @@ impl Verb {
             b"HELP" => Verb::Help,
             b"QUIT" => Verb::Quit,
             _ => Verb::Other,
+        }
+    }
+
+    /// Its name as a person says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Banner => "the greeting",
+            Verb::Ehlo => "EHLO",
+            Verb::Helo => "HELO",
+            Verb::Lhlo => "LHLO",
+            Verb::StartTls => "STARTTLS",
+            Verb::Auth | Verb::AuthStep => "AUTH",
+            Verb::Mail => "MAIL FROM",
+            Verb::Rcpt => "RCPT TO",
+            Verb::Data => "DATA",
+            Verb::Message => "the message",
+            Verb::Bdat => "BDAT",
+            Verb::Rset => "RSET",
+            Verb::Noop => "NOOP",
+            Verb::Vrfy => "VRFY",
+            Verb::Expn => "EXPN",
+            Verb::Help => "HELP",
+            Verb::Quit => "QUIT",
+            Verb::Other => "an unknown command",
         }
     }
 
@@ -170,9 +213,10 @@ impl<'a> Session<'a> {
                 TranscriptEvent::TlsFailed(why) => session.tls_failed = Some(why),
                 TranscriptEvent::Silence(_) => session.silent = true,
                 TranscriptEvent::EarlyTalk(_) => {}
-                TranscriptEvent::Closed { by_server, .. } => {
+                TranscriptEvent::Closed { by_server, reset } => {
                     session.closed = true;
-                    session.hung_up = *by_server && session.exchanges.last().is_none_or(|e| e.verb != Verb::Quit);
+                    let unasked = *by_server && session.exchanges.last().is_none_or(|e| e.verb != Verb::Quit);
+                    session.hung_up = unasked.then_some(if *reset { HungUp::Reset } else { HungUp::Closed });
                     free_since = item.at;
                 }
                 TranscriptEvent::GaveUp(_) => {
@@ -237,9 +281,24 @@ impl<'a> Session<'a> {
         self.exchanges.iter().find(|exchange| !exchange.is_complete())
     }
 
-    /// The last greeting in the clear (`tls` false) or inside TLS that got a positive reply.
+    /// Where a dialogue that ended early stood: `before its greeting`, `at EHLO`, `after the message`.
+    pub fn place(&self) -> String {
+        let waiting = self.waiting().or(self.exchanges.last());
+        match waiting.map(|exchange| (exchange.verb, exchange.is_complete(), exchange.reply.lines.is_empty())) {
+            None => "at once".into(),
+            Some((Verb::Banner, true, _)) => "after its greeting".into(),
+            Some((Verb::Banner, false, true)) => "before its greeting".into(),
+            Some((Verb::Banner, false, false)) => "in its greeting".into(),
+            Some((Verb::Message, ..)) => "after the message".into(),
+            Some((verb, true, _)) => format!("after its answer to {}", verb.name()),
+            Some((verb, false, _)) => format!("at {}", verb.name()),
+        }
+    }
+
+    /// The last greeting in the clear (`tls` false) or inside TLS that got a positive reply, the whole of it.
     pub fn greeting(&self, tls: bool) -> Option<&Exchange> {
-        self.exchanges.iter().rev().find(|e| e.verb.is_greeting() && e.tls == tls && e.reply.is_positive())
+        let answered = |e: &&Exchange| e.reply.is_positive() && e.is_complete();
+        self.exchanges.iter().rev().filter(answered).find(|e| e.verb.is_greeting() && e.tls == tls)
     }
 
     /// What the server offered in its reply to EHLO, in the clear or inside TLS; the first line (its name) left out.
@@ -356,7 +415,24 @@ pub(crate) mod tests {
 
     #[test]
     fn a_server_that_closes_without_221_has_hung_up() {
-        assert!(Session::read(&transcript("*connect\nS: 220 hi\nC: EHLO me\n*closed")).hung_up);
-        assert!(!Session::read(&transcript("*connect\nS: 220 hi\nC: QUIT\nS: 221 bye\n*closed")).hung_up);
+        let hung_up = |text: &str| Session::read(&transcript(text)).hung_up;
+        assert_eq!(hung_up("*connect\nS: 220 hi\nC: EHLO me\n*closed"), Some(HungUp::Closed));
+        assert_eq!(hung_up("*connect\nS: 220 hi\nC: QUIT\nS: 221 bye\n*closed"), None);
+    }
+
+    #[test]
+    fn the_place_where_it_ended_has_a_name() {
+        let data = "*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\nC: DATA";
+        for (text, place) in [
+            ("*connect".to_owned(), "before its greeting"),
+            ("*connect\nS: 220-ha".to_owned(), "in its greeting"),
+            ("*connect\nS: 220 hi".to_owned(), "after its greeting"),
+            ("*connect\nS: 220 hi\nC: EHLO me\nS: 250-x".to_owned(), "at EHLO"),
+            (data.to_owned(), "at DATA"),
+            (format!("{data}\nS: 354 go\nC: x\nC: ."), "after the message"),
+            (format!("{data}\nS: 354 go"), "after its answer to DATA"),
+        ] {
+            assert_eq!(Session::read(&transcript(&format!("{text}\n*closed"))).place(), place);
+        }
     }
 }

@@ -114,14 +114,16 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
         findings.push(
             Finding::warning(
                 "smtp.silent",
-                format!("{host} fell silent; we stopped waiting. A sender waits up to 5 minutes."),
+                format!("{host} fell silent {}; we stopped waiting. A sender waits up to 5 minutes.", session.place()),
             )
             .with_reference("RFC 5321 §4.5.3.2"),
         );
     }
-    if session.hung_up {
+    // After a 421 or a 554 in the greeting it said so before.
+    let said_so = session.exchanges.last().is_some_and(|last| last.reply.code() == Some(421));
+    if let Some(how) = session.hung_up.filter(|_| !said_so) {
         findings.push(
-            Finding::warning("smtp.hung-up", format!("{host} closed the connection without a 221."))
+            Finding::warning("smtp.hung-up", format!("{host} {} {}, without a 221.", how.words(), session.place()))
                 .with_reference("RFC 5321 §3.8"),
         );
     }

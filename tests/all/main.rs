@@ -23,4 +23,5 @@ mod published;
 mod smtp_hostile;
 mod smtp_lab;
 mod smtp_source;
+mod smtp_stages;
 mod tui;

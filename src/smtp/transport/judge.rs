@@ -140,15 +140,54 @@ fn reached(talk: &Talk<'_>, session: &Session<'_>) -> Option<Delivery> {
             return Some(Delivery::Deferred(format!("it answers {code}")));
         }
     }
+    if let Some(not) = transaction(session) {
+        return Some(not);
+    }
     if session.silent {
-        return Some(Delivery::Deferred("it keeps silent".into()));
+        return Some(Delivery::Deferred(format!("it falls silent {}", session.place())));
+    }
+    if let Some(how) = session.hung_up {
+        let twice = if session.waiting().is_some_and(|waiting| waiting.verb == Verb::Message) {
+            ", so that a sender sends it again, and it may arrive twice"
+        } else {
+            ""
+        };
+        return Some(Delivery::Deferred(format!("it {} {}{twice}", how.words(), session.place())));
     }
     match (banner, session.greeting(false).or(session.greeting(true))) {
         (Some(_), Some(_)) => None,
         _ if session.tls_failed.is_some() => None,
-        _ if session.closed => Some(Delivery::Deferred("it closed the connection".into())),
+        (Some(banner), _) if banner.reply.lines.iter().any(|line| line.code.is_none()) => {
+            Some(Delivery::Deferred("what it says is no SMTP".into()))
+        }
         _ => Some(Delivery::Unknown("the dialogue did not come so far".into())),
     }
+}
+
+/// Why the mail that was tried does not get there, if so: the replies to MAIL, RCPT, DATA and the message. One recipient that
+/// is accepted is enough: the others' replies stand in the dialogue.
+fn transaction(session: &Session<'_>) -> Option<Delivery> {
+    let mail = session.last(Verb::Mail)?;
+    let replies = |verbs: &[Verb]| {
+        let after = session.exchanges.iter().filter(|one| one.entry >= mail.entry && one.is_complete());
+        after.filter(|one| verbs.contains(&one.verb)).collect::<Vec<_>>()
+    };
+    for verbs in [&[Verb::Mail][..], &[Verb::Rcpt], &[Verb::Data], &[Verb::Message, Verb::Bdat]] {
+        let answered = replies(verbs);
+        // 354 is what DATA is answered when all is well.
+        if answered.iter().any(|one| one.reply.is_positive() || one.reply.code() == Some(354)) {
+            continue;
+        }
+        let deferred = answered.iter().find(|one| one.reply.is_transient());
+        if let Some(one) = deferred.or(answered.iter().find(|one| one.reply.is_permanent())) {
+            let (code, name) = (one.reply.code().unwrap_or_default(), one.verb.name());
+            return Some(match one.reply.is_transient() {
+                true => Delivery::Deferred(format!("it answers {name} with {code}")),
+                false => Delivery::Refused(format!("it refuses {name} with {code}")),
+            });
+        }
+    }
+    None
 }
 
 /// What an MTA-STS sender holds against the host: the result type, and why.

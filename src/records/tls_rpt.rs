@@ -82,10 +82,13 @@ fn is_near_miss(text: &str) -> bool {
 /// The text with what made it miss repaired, where that is certain.
 fn repaired(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|c| !matches!(c, '"' | '\\')).collect();
-    let (version, rest) = plain.trim().split_once(';')?;
-    let version: String = version.chars().filter(|c| !c.is_whitespace()).collect();
-    let fixed = format!("{VERSION}{rest}");
-    (version.eq_ignore_ascii_case("v=tlsrptv1") && TlsRpt::parse(&fixed)?.is_usable()).then_some(fixed)
+    // Whatever the version was written like, the addresses are certain: they stand behind rua.
+    let lower = plain.to_ascii_lowercase();
+    let at = lower.find("rua")? + 3;
+    let value = plain.get(at..)?.trim_start().strip_prefix(['=', ':'])?;
+    let list = value.split(';').next()?.split([',', ' ']).filter(|address| !address.is_empty());
+    let fixed = format!("{VERSION} rua={}", list.collect::<Vec<_>>().join(","));
+    TlsRpt::parse(&fixed)?.is_usable().then_some(fixed)
 }
 
 /// The TLS-RPT section of a domain.
@@ -469,6 +472,20 @@ mod tests {
             assert!(ids(&section).contains(&id), "{record}: {:?}", ids(&section));
             assert_eq!(section.suggestions[0].value, format!("v=TLSRPTv1; rua={fixed}"), "{record}");
             assert_eq!(section.suggestions[0].blanks.len(), usize::from(fixed.contains('{')), "{record}");
+        }
+    }
+
+    #[test]
+    fn the_addresses_of_a_near_miss_are_kept() {
+        for record in [
+            "v=TLSRPT1; rua=mailto:a@example.com",
+            "V=TLSRPTV1; RUA=mailto:a@example.com",
+            "v=TLSRPTv1 rua=mailto:a@example.com",
+            "v = TLSRPTv1; rua = mailto:a@example.com",
+        ] {
+            let section = of(record);
+            assert_eq!(ids(&section), ["tls-rpt.near-miss"], "{record}");
+            assert_eq!(section.suggestions[0].value, "v=TLSRPTv1; rua=mailto:a@example.com", "{record}");
         }
     }
 

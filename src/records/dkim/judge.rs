@@ -109,7 +109,12 @@ pub(super) fn key(found: &FoundKey, record: usize, section: &mut Section) {
             .with_reference("RFC 6376 §3.6.1"),
         );
     }
-    if found.beside > 1 {
+    let is_told = section
+        .findings
+        .iter()
+        .any(|finding| finding.id == "dkim.several-records" && finding.text.contains(&format!("at {selector}:")));
+    let mut push = |finding: Finding| section.findings.push(finding.with_evidence(lookup).in_record(record));
+    if found.beside > 1 && !is_told {
         push(
             Finding::warning(
                 "dkim.several-records",

@@ -3,6 +3,7 @@
 use super::{Host, MxSet};
 use crate::check::{Data, Dns, Record};
 use crate::finding::{Blank, Finding, Severity, Span, Suggestion};
+use crate::name::Name;
 use crate::records::ptr::ReverseOutcome;
 use crate::records::reserved::reserved_for;
 use crate::records::{Domain, form, providers};
@@ -119,6 +120,13 @@ fn denied(domain: &Domain, answer: &Dns<'_>) -> Finding {
         .with_evidence([answer.id])
 }
 
+/// The host that was meant, where a form has put the zone's name behind a name that had it already.
+fn written_twice(domain: &Domain, host: &Name) -> Option<Name> {
+    let zone = domain.zone();
+    let meant = host.as_str().strip_suffix(zone.as_str())?.strip_suffix('.')?;
+    Name::from_text(meant).ok().filter(|meant| meant.is_at_or_below(&zone))
+}
+
 /// No MX at all: the domain's own address would be tried.
 fn implicit(domain: &Domain, answer: &Dns<'_>, hosts: &[Host<'_>], section: &mut Section) {
     let name = &domain.name;
@@ -226,7 +234,13 @@ pub(super) fn each_host(domain: &Domain, set: &MxSet, hosts: &[Host<'_>], sectio
             };
             section.findings.push(
                 Finding::error("mx.no-address", text)
-                    .with_fix("Correct the name, give it an address, or remove the MX record.")
+                    .with_fix(match written_twice(domain, name) {
+                        Some(meant) => format!(
+                            "The zone's name was put behind it once too often: enter {meant}. with a dot at its end, or {} alone, as your form wants it.",
+                            meant.relative_to(&domain.zone())
+                        ),
+                        None => "Correct the name, give it an address, or remove the MX record.".to_owned(),
+                    })
                     .with_reference("RFC 5321 §5.1")
                     .with_evidence(lookups()),
             );

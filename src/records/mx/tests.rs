@@ -152,6 +152,15 @@ fn one_dead_host_of_two_is_told_apart_from_all_dead() {
 }
 
 #[test]
+fn a_zone_name_put_behind_a_host_twice_is_recognised() {
+    let settled = look("monsec.example MX 10 mail.monsec.example.monsec.example\nmail.monsec.example A 192.0.2.25");
+    let fix = settled.section.findings[0].fix.as_deref().unwrap();
+    assert!(fix.contains("once too often: enter mail.monsec.example. with a dot at its end, or mail alone"), "{fix}");
+    let other = look("monsec.example MX 10 gone.monsec.example");
+    assert!(other.section.findings[0].fix.as_deref().unwrap().starts_with("Correct the name"));
+}
+
+#[test]
 fn an_nxdomain_for_a_name_that_is_there_is_told_and_not_taken_for_an_implicit_mx() {
     let denied = look("monsec.example A 192.0.2.1\nmonsec.example TXT \"x\"\nmonsec.example MX !nxdomain");
     assert_eq!(

@@ -231,7 +231,7 @@ impl Proofs {
             Err(fault) => {
                 let why = match &fault.outcome {
                     Outcome::TimedOut => return Err(fault),
-                    other => format!("{NOT_PASSED}: for the keys of \"{zone}.\", {other}"),
+                    other => format!("{NOT_PASSED}: for the keys of {}, {other}", of_zone(zone)),
                 };
                 return Err(Fault { outcome: Outcome::Failed(why), ..fault });
             }
@@ -240,8 +240,10 @@ impl Proofs {
         self.anchors.primed(zone, &whole).ok_or_else(|| {
             let signed = signatures(&whole.answers, RecordType::DNSKEY).next().is_some();
             Fault::failed(match signed {
-                false => format!("{NOT_PASSED}: the keys of \"{zone}.\" come without signatures"),
-                true => format!("the keys that your resolver gives for \"{zone}.\" are not those of our trust anchor"),
+                false => format!("{NOT_PASSED}: the keys of {} come without signatures", of_zone(zone)),
+                true => {
+                    format!("the keys that your resolver gives for {} are not those of our trust anchor", of_zone(zone))
+                }
             })
         })
     }
@@ -383,4 +385,8 @@ fn weaker(a: Dnssec, b: Dnssec) -> Dnssec {
 
 fn to_hickory(name: &Name) -> Option<HickoryName> {
     HickoryName::from_labels(name.raw_labels().iter().map(Vec::as_slice)).ok()
+}
+/// A zone as a sentence names it.
+fn of_zone(zone: &Name) -> String {
+    if zone.is_root() { "the root".to_owned() } else { format!("\"{zone}.\"") }
 }

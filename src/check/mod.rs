@@ -53,6 +53,9 @@ pub trait Subject: Send + Sync + Sized + 'static {
     fn on_request(&self) -> &'static [&'static dyn Check<Self>] {
         &[]
     }
+    /// What the sections mean for each other, once all of them are done: one that looked further may show that another
+    /// judged what does not hold any more.
+    fn together(&self, _sections: &mut [Section]) {}
     /// The lines above the sections, from what is there so far.
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine>;
     /// The table between verdict and sections, where the kind has one.

@@ -104,6 +104,10 @@ impl Subject for Domain {
         ON_REQUEST
     }
 
+    fn together(&self, sections: &mut [Section]) {
+        published::together(sections);
+    }
+
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
         verdict::verdict(sections)
     }

@@ -3,6 +3,7 @@
 
 use crate::finding::{Finding, Severity};
 use crate::records::ALL;
+use crate::records::published::JUDGED_IS_OLD;
 use crate::report::{Posture, Question, Section, State, VerdictLine};
 
 const SPOOFED: &str = "SPOOFED?";
@@ -159,6 +160,10 @@ fn do_first(sections: &[Section]) -> Vec<VerdictLine> {
     let mut all: Vec<(usize, &Section, &Finding)> = sections
         .iter()
         .flat_map(|section| section.findings.iter().map(move |finding| (section, finding)))
+        // What was judged is not published any more: that is all there is to say of it.
+        .filter(|(section, finding)| {
+            finding.id == JUDGED_IS_OLD || section.findings.iter().all(|other| other.id != JUDGED_IS_OLD)
+        })
         .filter(|(_, finding)| {
             finding.severity > Severity::Info || finding.severity == Severity::Info && finding.fix.is_some()
         })

@@ -120,3 +120,39 @@ async fn a_fault_at_the_zones_own_servers_is_not_absence() {
         direct.collect::<Vec<_>>()
     );
 }
+
+/// Nobody is led to publish once more what is published already, or to put a change to the old record over the new one.
+#[tokio::test]
+async fn a_section_that_judged_a_kept_record_says_so_and_proposes_no_change_to_it() {
+    let lab = Lab::start().await.unwrap();
+    let alone = ask(lab.settings(), "lagging.example", Vec::new()).await;
+    let with = ask(lab.settings(), "lagging.example", with_requested(&[])).await;
+    let section = |report: &Report, id: &str| report.sections.iter().find(|section| section.id == id).unwrap().clone();
+    for (id, name) in [("spf", "lagging.example"), ("dmarc", "_dmarc.lagging.example")] {
+        let proposes = |report: &Report| section(report, id).suggestions.iter().any(|one| one.name.as_str() == name);
+        assert!(proposes(&alone) && !proposes(&with), "{id}");
+        let first = section(&with, id).findings[0].clone();
+        assert_eq!(first.id, "published.judged-is-old", "{id}");
+        assert!(
+            first.text.contains("still keeps for 42 minutes") && first.text.contains("is left out"),
+            "{}",
+            first.text
+        );
+        assert!(!first.evidence.is_empty() && ids(&section(&alone, id)).iter().all(|id| *id != first.id));
+    }
+    let dmarc = section(&with, "dmarc").findings[0].text.clone();
+    assert!(
+        dmarc.contains("the old DMARC")
+            && dmarc.contains("p=none")
+            && dmarc.contains("Published is: v=DMARC1; p=reject"),
+        "{dmarc}"
+    );
+    // The other records are the same at both, and nothing is said of them.
+    for id in ["mx", "tls-rpt", "address"] {
+        assert_eq!(section(&with, id).suggestions, section(&alone, id).suggestions, "{id}");
+        assert!(!ids(&section(&with, id)).contains(&"published.judged-is-old"), "{id}");
+    }
+    let first: Vec<&str> =
+        with.verdict.iter().filter(|line| line.question == "DO FIRST").map(|line| line.answer.as_str()).collect();
+    assert!(!first.iter().any(|answer| answer.contains("p=quarantine") || answer.contains("~all")), "{first:?}");
+}

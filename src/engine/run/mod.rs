@@ -266,6 +266,7 @@ impl<S: Subject> Run<S> {
         if let (Some(afterword), None) = (afterword, &self.gave_up) {
             self.add(afterword).await;
         }
+        self.together();
         self.finish();
     }
 
@@ -281,6 +282,22 @@ impl<S: Subject> Run<S> {
             let Some((at, mut section)) = place.cloned() else { continue };
             section.findings.push(finding);
             self.publish(at, section.settle());
+        }
+        self.tell();
+    }
+
+    /// Lets the subject see all sections at once, and tells those that it changes.
+    fn together(&mut self) {
+        let mut sections: Vec<Section> = self.sections.iter().map(|(_, section)| section.clone()).collect();
+        let subject = self.subject.clone();
+        if contained(|| subject.together(&mut sections)).is_none() {
+            return;
+        }
+        let places: Vec<usize> = self.sections.iter().map(|(at, _)| *at).collect();
+        for (at, section) in places.into_iter().zip(sections) {
+            if !self.sections.iter().any(|(place, before)| *place == at && *before == section) {
+                self.publish(at, section);
+            }
         }
         self.tell();
     }

@@ -106,7 +106,7 @@ pub(super) fn lines(lines: &[Line], section: &mut Section) {
                 "published.resolver-behind",
                 severity(line),
                 format!(
-                    "{what}: {}; your resolver keeps the old answer for {}. Published: {new}. Kept: {old}. The other sections speak of what is kept.",
+                    "{what}: {}; your resolver keeps the old answer for {}. Published: {new}. Kept: {old}. The section that reads it judges what is kept.",
                     if news == Some(&Value::Nothing) { "removed" } else { "published" },
                     for_how_long(left)
                 ),

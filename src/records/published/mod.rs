@@ -7,6 +7,7 @@
 
 mod compare;
 mod judge;
+mod together;
 
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::ns::{self, Zone};
 use crate::records::{Domain, dkim, form};
 use crate::report::{Block, Cell, Fact, Row, Section, Table};
+
+pub(in crate::records) use together::{JUDGED_IS_OLD, together};
 
 use compare::{Line, Standing, Value, Verdict};
 

@@ -48,6 +48,9 @@ pub enum Command {
         /// The message, headers and all; - reads it from standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Which message of a mailbox (mbox) file, counted from 1; without it the first is judged and all are listed.
+        #[arg(long, value_name = "N")]
+        message: Option<std::num::NonZeroUsize>,
         /// The envelope as you know it, where the headers do not tell it (or lie).
         #[command(flatten)]
         envelope: EnvelopeArguments,

@@ -9,6 +9,7 @@ mod layers;
 mod lint;
 mod listen;
 mod log;
+mod mailbox;
 mod request;
 mod run;
 

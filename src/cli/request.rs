@@ -125,11 +125,14 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
                 .map(|name| domain_task(name, &options))
                 .collect::<Result<Vec<_>, _>>()?
         }
-        Command::Message { file, envelope } => {
-            let raw = match demo_message(&file, &options) {
+        Command::Message { file, message, envelope } => {
+            let mut raw = match demo_message(&file, &options) {
                 Some(raw) => raw,
                 None => read_message(&file)?,
             };
+            if let Some(number) = message {
+                raw = super::mailbox::pick(&raw, number.get(), &file)?;
+            }
             let (client_ip, helo) = (envelope.client_ip, envelope.helo);
             let (mail_from, hop) = (envelope.mail_from, envelope.hop);
             let envelope = Envelope { client_ip, helo, mail_from, hop, heard: None };

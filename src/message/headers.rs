@@ -3,6 +3,8 @@
 //! What a field means is its own section's business; this one tells repairs, bounds, and fields that are there too often
 //! or not at all.
 
+use serde_json::json;
+
 use crate::check::{Check, Memo, Seen, Wait};
 use crate::finding::{Finding, Severity, Span};
 use crate::message::{MAX_FIELD_BYTES, MAX_FIELDS, Message, Repair, RepairKind, mailbox};
@@ -58,6 +60,11 @@ impl Check<Message> for Headers {
         doubled(message, &mut section);
         let is_mailbox = message.repairs().iter().any(|repair| repair.kind == RepairKind::Mbox);
         if let Some((table, more)) = is_mailbox.then(|| mailbox::table(&message.original())).flatten() {
+            let rows = table.rows.iter().enumerate().map(|(at, row)| {
+                let text = |cell: usize| row.cells.get(cell).map(|cell| cell.text.as_str());
+                json!({"n": at + 1, "from": text(1), "subject": text(2)})
+            });
+            section.fact("mailbox", rows.collect::<Vec<_>>());
             section.blocks.push(Block::Table(table));
             if more > 0 {
                 let text = vec![format!("{more} more messages are not listed.")];
@@ -73,6 +80,8 @@ impl Check<Message> for Headers {
 fn repaired(repair: &Repair) -> Finding {
     let severity = match repair.kind {
         RepairKind::LostCharacters | RepairKind::Cut | RepairKind::WebmailList => Severity::Warning,
+        // Nothing is wrong with a message out of a mailbox; that others stand beside it and are not judged must be seen.
+        RepairKind::Mbox if repair.count == 1 => Severity::Info,
         kind if kind.is_lossy() => Severity::Warning,
         _ => Severity::Info,
     };
@@ -110,8 +119,12 @@ fn bounds(message: &Message, section: &mut Section) {
         section.findings.push(Finding::warning(
             "message.long-header",
             format!(
-                "{} header fields are longer than {} KiB. They are hashed whole where a signature covers them; they are not read.",
-                message.long_fields(),
+                "{} longer than {} KiB. What is so long is hashed whole where a signature covers it; it is not read.",
+                if message.long_fields() == 1 {
+                    "1 header field is".to_owned()
+                } else {
+                    format!("{} header fields are", message.long_fields())
+                },
                 MAX_FIELD_BYTES / 1024
             ),
         ));

@@ -41,7 +41,7 @@ use std::sync::Arc;
 pub use field::{Field, FieldRef};
 pub use parse::{MAX_FIELD_BYTES, MAX_FIELDS};
 pub use reading::Reached;
-pub use repair::{MAX_BYTES, NotMessage, Repair, RepairKind, mbox_messages};
+pub use repair::{MAX_BYTES, NotMessage, Repair, RepairKind, mbox_entries, mbox_messages};
 
 use time::OffsetDateTime;
 

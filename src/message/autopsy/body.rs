@@ -4,6 +4,8 @@
 //! Lines added at the end cost one pass for all of them: the canonical form of a body that lost its last lines is the
 //! beginning of the whole one's, and a hash can be read at every line end as it runs.
 
+use std::collections::VecDeque;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -101,14 +103,16 @@ impl Undo {
         let undone = match self {
             Undo::Nothing => return Some(body.to_vec()),
             Undo::LineEnds => raw_body(&message.original())?.to_vec(),
-            Undo::TrailingSpace => by_line(body, |line| crate::message::lines::trim_end(line).to_vec()),
-            Undo::SignatureMark => by_line(body, |line| if line == b"--" { b"-- ".to_vec() } else { line.to_vec() }),
+            Undo::TrailingSpace => by_line(body, |line| (b"", crate::message::lines::trim_end(line))),
+            Undo::SignatureMark => {
+                by_line(body, |line| (if line == b"--" { b"-- " } else { b"" }, if line == b"--" { b"" } else { line }))
+            }
             Undo::FromMangled => by_line(body, |line| {
-                line.strip_prefix(b">").filter(|rest| rest.starts_with(b"From ")).unwrap_or(line).to_vec()
+                (b"", line.strip_prefix(b">").filter(|rest| rest.starts_with(b"From ")).unwrap_or(line))
             }),
             Undo::FromUnmangled => by_line(body, |line| prefixed(line, b"From ", b">")),
             Undo::DotsDoubled => by_line(body, |line| {
-                line.strip_prefix(b".").filter(|rest| rest.starts_with(b".")).unwrap_or(line).to_vec()
+                (b"", line.strip_prefix(b".").filter(|rest| rest.starts_with(b".")).unwrap_or(line))
             }),
             Undo::DotsLost => by_line(body, |line| prefixed(line, b".", b".")),
             Undo::Encoded => replaced(message, tree, |part, bytes| {
@@ -166,17 +170,20 @@ fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn by_line(body: &[u8], undo: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+/// Each line as a prefix and the rest that stays of it.
+fn by_line(body: &[u8], undo: impl Fn(&[u8]) -> (&'static [u8], &[u8])) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
     for line in lines(body) {
-        out.extend_from_slice(&undo(line));
+        let (prefix, rest) = undo(line);
+        out.extend_from_slice(prefix);
+        out.extend_from_slice(rest);
         out.extend_from_slice(b"\r\n");
     }
     out
 }
 
-fn prefixed(line: &[u8], start: &[u8], prefix: &[u8]) -> Vec<u8> {
-    if line.starts_with(start) { [prefix, line].concat() } else { line.to_vec() }
+fn prefixed<'a>(line: &'a [u8], start: &[u8], prefix: &'static [u8]) -> (&'static [u8], &'a [u8]) {
+    (if line.starts_with(start) { prefix } else { b"" }, line)
 }
 
 /// Sendmail breaks after `!` and begins the next line with a blank; others only break.
@@ -224,7 +231,7 @@ fn replaced(message: &Message, tree: &Tree, with: impl Fn(&Part, &[u8]) -> Optio
 
 fn with_crlf(bytes: &[u8]) -> Vec<u8> {
     let ends = bytes.ends_with(b"\n");
-    let mut out = by_line(bytes, <[u8]>::to_vec);
+    let mut out = by_line(bytes, |line| (b"", line));
     if !ends {
         out.truncate(out.len().saturating_sub(2));
     }
@@ -241,14 +248,19 @@ fn quoted_printable(body: &[u8]) -> Vec<u8> {
         for (at, byte) in line.iter().enumerate() {
             let is_last = at + 1 == line.len();
             let plain = matches!(byte, 33..=60 | 62..=126) || (matches!(byte, b' ' | b'\t') && !is_last);
-            let piece = if plain { vec![*byte] } else { format!("={byte:02X}").into_bytes() };
+            let length = if plain { 1 } else { 3 };
             let room = if is_last { 76 } else { 75 };
-            if column + piece.len() > room {
+            if column + length > room {
                 out.extend_from_slice(b"=\r\n");
                 column = 0;
             }
-            column += piece.len();
-            out.extend_from_slice(&piece);
+            column += length;
+            if plain {
+                out.push(*byte);
+            } else {
+                out.push(b'=');
+                out.extend([byte >> 4, byte & 15].map(|half| half + if half < 10 { b'0' } else { b'A' - 10 }));
+            }
         }
         if ends || all.peek().is_some() {
             out.extend_from_slice(b"\r\n");
@@ -285,11 +297,18 @@ pub(super) fn try_body(signature: &Signature, body: &[u8], top: usize) -> Option
         top => memchr::memchr_iter(b'\n', body).nth(top - 1)? + 1,
     };
     let rest = body.get(start..)?;
-    // Where each line of the canonical form ends; canonical lines are the body's lines, one by one.
-    let mut ends: Vec<u64> = Vec::new();
-    let mut total = 0_u64;
+    // Where the last lines of the canonical form end; canonical lines are the body's lines, one by one. Those before them
+    // are counted and not kept: a body may have millions.
+    let mut ends: VecDeque<u64> = VecDeque::with_capacity(MAX_BOTTOM + 2);
+    let (mut total, mut count) = (0_u64, 0);
     canonical_body(signature.body_canon, rest, &mut |bytes| {
-        ends.extend(memchr::memchr_iter(b'\n', bytes).map(|at| total + at as u64 + 1));
+        for at in memchr::memchr_iter(b'\n', bytes) {
+            if ends.len() > MAX_BOTTOM {
+                ends.pop_front();
+            }
+            ends.push_back(total + at as u64 + 1);
+            count += 1;
+        }
         total += bytes.len() as u64;
     });
     let hash = signature.algorithm.hash();
@@ -303,7 +322,7 @@ pub(super) fn try_body(signature: &Signature, body: &[u8], top: usize) -> Option
     let length_of = |line: usize| {
         ends.get(line).map(|end| end - line.checked_sub(1).and_then(|above| ends.get(above)).unwrap_or(&0))
     };
-    let first = ends.len().saturating_sub(MAX_BOTTOM);
+    let (first, before) = (ends.len().saturating_sub(MAX_BOTTOM), count - ends.len());
     // A body that ends in blank lines is the same as without them, so only others are ends.
     let kept: Vec<usize> =
         (first..ends.len()).filter(|line| length_of(*line).is_some_and(|length| length > 2)).collect();
@@ -311,7 +330,7 @@ pub(super) fn try_body(signature: &Signature, body: &[u8], top: usize) -> Option
     let at = body_hashes(rest, &all).iter().position(|hash| hash.digest == signature.body_hash);
     if let Some(line) = at.and_then(|at| kept.get(at)) {
         let last = *kept.last()?;
-        let cut = memchr::memchr_iter(b'\n', rest).nth(*line).map(|at| start + at + 1);
+        let cut = memchr::memchr_iter(b'\n', rest).nth(before + *line).map(|at| start + at + 1);
         let bottom = last - line;
         let cut = cut.filter(|_| bottom > 0);
         return Some(Match { top, bottom, removed: spans(start, cut.map(|cut| Span::new(cut, body.len()))) });
@@ -319,8 +338,8 @@ pub(super) fn try_body(signature: &Signature, body: &[u8], top: usize) -> Option
     // Everything was added.
     let empty = body_hashes(b"", &[wanted(None)]);
     let is_empty =
-        top == 0 && ends.len() <= MAX_BOTTOM && empty.first().is_some_and(|hash| hash.digest == signature.body_hash);
-    is_empty.then(|| Match { top: 0, bottom: ends.len(), removed: vec![Span::new(0, body.len())] })
+        top == 0 && count <= MAX_BOTTOM && empty.first().is_some_and(|hash| hash.digest == signature.body_hash);
+    is_empty.then(|| Match { top: 0, bottom: count, removed: vec![Span::new(0, body.len())] })
 }
 
 /// Whether a body is the one that was signed.

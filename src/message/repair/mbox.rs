@@ -16,7 +16,7 @@ pub fn mbox_messages(text: &[u8]) -> Vec<Span> {
 
 /// The same with the separator line of each, so that a span opened by itself is a mailbox too and is repaired like one;
 /// the blank line before the next separator is left out.
-pub(in crate::message) fn mbox_entries(text: &[u8]) -> Vec<Span> {
+pub fn mbox_entries(text: &[u8]) -> Vec<Span> {
     let messages = found(text);
     let last = messages.len().saturating_sub(1);
     let whole = |(at, (separator, message)): (usize, (usize, Span))| {

@@ -18,8 +18,7 @@ use serde::Serialize;
 use crate::message::reading::{Stopped, Watch};
 use edits::{Rewrite, Undo};
 
-pub(super) use mbox::mbox_entries;
-pub use mbox::mbox_messages;
+pub use mbox::{mbox_entries, mbox_messages};
 
 /// How many bytes of a message are read; past it the rest is left out. Four times the largest mail that big providers
 /// take, so that nothing real is cut.
@@ -152,7 +151,7 @@ impl Repair {
             RepairKind::Base64 => "The whole message was in base64 and was decoded.".into(),
             RepairKind::QuotedPrintable => format!("The whole message was in quoted-printable and was decoded ({n} escapes)."),
             RepairKind::Html => "The message was copied as HTML: tags were taken out and entities decoded. White space may differ from what was signed.".into(),
-            RepairKind::Mbox if n > 1 => format!("This is a mailbox with {n} messages; the first is shown, the others are listed in this section and open with Enter. Its separator line was left out and \">From \" at line starts became \"From \" again."),
+            RepairKind::Mbox if n > 1 => format!("This is a mailbox with {n} messages; the first is judged here. All are listed in this section: Enter opens another, on the command line --message N does. Its separator line was left out and \">From \" at line starts became \"From \" again."),
             RepairKind::Mbox => "The message came out of a mailbox file: the separator line was left out and \">From \" at line starts became \"From \" again.".into(),
             RepairKind::Quoted => format!("{n} lines were quoted with \">\"; one quote mark a line was taken away."),
             RepairKind::Indented => format!("{n} lines were indented alike; the indentation was taken away."),

@@ -3,6 +3,7 @@
 mod contract;
 mod demo;
 mod foreign;
+mod message;
 pub mod schema;
 
 use std::process::{Command, Stdio};

@@ -91,7 +91,7 @@ impl Read<'_> {
         let reason = self.word("dmarc", "reason").unwrap_or_default();
         match result {
             "pass" => self.proven(&author),
-            "fail" => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
+            "fail" => self.not_proven(&author),
             "temperror" => (format!("NOT KNOWN: {reason}."), Severity::Warning),
             _ if self.signatures().iter().any(|one| one["result"] == "pass" && one["aligned"] == true) => (
                 format!("PROBABLY: {author} signed it, and publishes no policy that says what to expect."),
@@ -102,6 +102,34 @@ impl Read<'_> {
                 Severity::Warning,
             ),
         }
+    }
+
+    /// A failure, where what was done to the message since may be all of it.
+    fn not_proven(&self, author: &str) -> (String, Severity) {
+        let own = |one: &&Value| one["result"] == "fail" && one["aligned"] == true;
+        let broken = (1..).zip(self.signatures()).filter(|(_, one)| own(one));
+        if self.message.is_lossy() && broken.clone().next().is_some() {
+            let text =
+                format!("NOT KNOWN: {author}'s signature fails, and what the paste did to it may be all of that.");
+            return (text, Severity::Warning);
+        }
+        match broken.clone().find(|(number, one)| self.is_mended(*number, one)) {
+            Some((number, _)) => (
+                format!(
+                    "IN PART: {author} signed it (DKIM #{number}), and it was changed after; that part can be anybody's."
+                ),
+                Severity::Warning,
+            ),
+            None => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
+        }
+    }
+
+    /// Whether the autopsy made all that is broken of a signature hold again.
+    fn is_mended(&self, number: u64, signature: &Value) -> bool {
+        let repairs = self.fact("autopsy", "repairs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let has = |part: &str| repairs.iter().any(|repair| repair["signature"] == number && repair["part"] == part);
+        (signature["body_hash"] != "mismatch" || has("body"))
+            && (signature["header_signature"] == "valid" || has("header"))
     }
 
     fn proven(&self, author: &str) -> (String, Severity) {
@@ -147,6 +175,9 @@ impl Read<'_> {
             (Some("fail"), Some(asked)) => {
                 let at = self.word("dmarc", "policy_domain").unwrap_or("?");
                 match asked {
+                    "reject" if self.message.is_lossy() => {
+                        (format!("REJECT, if it came as it is here: the policy at _dmarc.{at}."), Severity::Warning)
+                    }
                     "reject" => {
                         (format!("REJECT: the policy at _dmarc.{at}; receivers may do otherwise."), Severity::Error)
                     }
@@ -233,6 +264,11 @@ pub(super) fn table(message: &Message, sections: &[Section]) -> Option<Table> {
         let domain = one["domain"].as_str();
         let word = one["result"].as_str().unwrap_or_default();
         let said = match (one["reason"].as_str(), one["bits"].as_u64()) {
+            (Some(_), _)
+                if one["header_signature"] == "valid" && one["body_hash"] == "unchecked" && word == "neutral" =>
+            {
+                "headers hold; no body".to_owned()
+            }
             (Some(reason), _) => format!("{word}: {reason}"),
             (None, Some(bits)) => format!("{word}  {} {bits}", one["algorithm"].as_str().unwrap_or_default()),
             (None, None) => word.to_owned(),
@@ -406,6 +442,54 @@ mod tests {
         );
         assert!(lines[0].starts_with("NOT KNOWN"), "{lines:?}");
         assert!(lines[2].starts_with("nothing in the part that could be looked at"), "{lines:?}");
+    }
+
+    #[test]
+    fn headers_without_a_body_are_not_known_to_fail() {
+        let headers = RFC8463.split_inclusive("\n").take_while(|line| !line.trim().is_empty()).collect::<String>();
+        let spf = "football.example.com TXT \"v=spf1 -all\"\n";
+        let came = "Return-Path: <x@football.example.com>\nReceived: from out (out [192.0.2.1]) by mx.corp.example with ESMTP; Tue, 24 Nov 2026 09:58:12 +0000\nAuthentication-Results: mx.corp.example; dkim=pass header.d=football.example.com\n";
+        let (message, sections) = judged(&format!("{KEY}{POLICY}{spf}"), &format!("{came}{headers}"));
+        let lines: Vec<String> = message.verdict(&sections).into_iter().map(|line| line.answer).collect();
+        assert_eq!(
+            lines[0],
+            "NOT KNOWN: football.example.com signed these headers (#1), and whether the body is its own cannot be said: the body was not pasted."
+        );
+        assert_eq!(lines[1], "not known: see DMARC.");
+        let of = |id: &str| sections.iter().find(|section| section.id == id).unwrap();
+        let claim = &of("claimed").facts["results"][0];
+        assert_eq!((&claim["recomputed"], &claim["agrees"]), (&"neutral".into(), &Value::Null), "{claim}");
+        assert!(of("dmarc").findings[0].fix.as_ref().unwrap().contains("Paste the whole source"));
+    }
+
+    #[test]
+    fn a_damaged_paste_proves_nothing_against_its_sender() {
+        let quoted: String = RFC8463.lines().map(|line| format!("> {line}\n")).collect();
+        let world = format!("{KEY}{POLICY}");
+        let lines = answers(&world, &quoted.replace("hungry", "thirsty"));
+        assert!(
+            lines[0].starts_with("NOT KNOWN: football.example.com's signature fails, and what the paste"),
+            "{lines:?}"
+        );
+        assert!(lines[1].starts_with("REJECT, if it came as it is here"), "{lines:?}");
+        // Nothing that the paste did makes somebody else's signature its own.
+        let other = quoted.replace("joe@football.example.com", "joe@bank.example");
+        let lines = answers(&format!("{world}_dmarc.bank.example TXT \"v=DMARC1; p=reject\"\n"), &other);
+        assert!(lines[0].starts_with("NO. Nothing that passes belongs to bank.example"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_a_list_added_is_told_apart_from_a_forgery() {
+        let listed = format!("{RFC8463}--\nthe football list\n");
+        let lines = answers(&format!("{KEY}{POLICY}"), &listed);
+        assert!(
+            lines[0].starts_with("IN PART: football.example.com signed it (DKIM #1), and it was changed after"),
+            "{lines:?}"
+        );
+        assert!(lines[1].starts_with("REJECT:"), "{lines:?}");
+        assert!(lines[2].contains("matches if the last 2 lines are removed"), "{lines:?}");
+        let forged = answers(&format!("{KEY}{POLICY}"), &listed.replace("hungry", "thirsty"));
+        assert!(forged[0].starts_with("NO."), "{forged:?}");
     }
 
     #[test]

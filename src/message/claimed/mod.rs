@@ -89,6 +89,15 @@ struct Ours {
     word: String,
     /// Why, in a few words.
     reason: String,
+    /// Whether it is no last word: what was not seen may turn it, so nothing is held against it.
+    is_open: bool,
+}
+
+impl Ours {
+    /// A result that stands.
+    fn new(word: impl Into<String>, reason: impl Into<String>) -> Ours {
+        Ours { word: word.into(), reason: reason.into(), is_open: false }
+    }
 }
 
 impl Check<Message> for Claimed {
@@ -196,19 +205,19 @@ impl Recomputed<'_> {
             "dkim" => self.signature(said, domain.as_deref()),
             "spf" => self.sender(said, domain.as_deref()),
             "dmarc" => Some(self.policy(domain.as_deref())),
-            "arc" => Some(Ours { word: self.arc.result.word().into(), reason: self.arc.reason.clone() }),
-            "iprev" => self.reverse.as_ref().map(|found| Ours {
-                word: match &found.outcome {
+            "arc" => Some(Ours::new(self.arc.result.word(), &self.arc.reason)),
+            "iprev" => self.reverse.as_ref().map(|found| {
+                let word = match &found.outcome {
                     ReverseOutcome::Confirmed(_) => "pass",
                     ReverseOutcome::Mismatch | ReverseOutcome::NoPtr => "fail",
                     ReverseOutcome::Unknown(_) => "temperror",
-                }
-                .into(),
-                reason: found.words(),
+                };
+                Ours::new(word, found.words())
             }),
             _ => None,
         };
-        let agrees = ours.as_ref().and_then(|ours| agrees(&said.method, &said.result, &ours.word));
+        let agrees =
+            ours.as_ref().filter(|ours| !ours.is_open).and_then(|ours| agrees(&said.method, &said.result, &ours.word));
         Claim { field, said, domain, ours, agrees }
     }
 
@@ -218,18 +227,22 @@ impl Recomputed<'_> {
         let about = domain.and_then(|domain| Name::from_unicode(domain).ok());
         match (author, about) {
             (Some(author), Some(about)) if *author != about => {
-                Ours { word: "none".into(), reason: format!("From is at {author}, not there") }
+                Ours::new("none", format!("From is at {author}, not there"))
             }
-            _ => Ours { word: self.dmarc.result.word().into(), reason: self.dmarc.reason.clone() },
+            _ => Ours::new(self.dmarc.result.word(), &self.dmarc.reason),
         }
     }
 
     /// The signature that a result speaks of: by `header.b`, else by domain and selector.
     fn signature(&self, said: &MethodResult, domain: Option<&str>) -> Option<Ours> {
-        let ours = |one: &Judged<'_>| Ours { word: one.verdict.word().into(), reason: one.reason.clone() };
+        let ours = |one: &Judged<'_>| Ours {
+            word: one.verdict.word().into(),
+            reason: one.reason.clone(),
+            is_open: one.is_open(),
+        };
         let all = || self.dmarc.signatures.iter().map(|(one, _)| one);
         if all().next().is_none() {
-            return Some(Ours { word: "none".into(), reason: "there is no signature".into() });
+            return Some(Ours::new("none", "there is no signature"));
         }
         let wanted = domain.and_then(|domain| Name::from_unicode(domain).ok());
         let selector = said.property("header.s");
@@ -247,7 +260,7 @@ impl Recomputed<'_> {
         }
         match found.as_slice() {
             [] if wanted.is_none() => None,
-            [] => Some(Ours { word: "none".into(), reason: "there is no such signature".into() }),
+            [] => Some(Ours::new("none", "there is no such signature")),
             [one] => Some(ours(one)),
             // Several fit: what one server says of "the" signature is best compared with the best of them.
             [first, ..] => {
@@ -263,7 +276,7 @@ impl Recomputed<'_> {
         let is_helo = said.property("smtp.mailfrom").is_none() && said.property("smtp.helo").is_some();
         let found = if is_helo { both.helo.as_ref() } else { both.mail_from.as_ref().or(both.helo.as_ref()) }?;
         let is_same = domain.is_none_or(|domain| domain.eq_ignore_ascii_case(&found.domain));
-        is_same.then(|| Ours { word: found.result.word().into(), reason: found.reason.to_string() })
+        is_same.then(|| Ours::new(found.result.word(), found.reason.to_string()))
     }
 }
 

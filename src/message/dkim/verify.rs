@@ -143,6 +143,16 @@ pub struct Judged<'m> {
 }
 
 impl Judged<'_> {
+    /// Whether it may still pass for somebody who sees more: the key could not be looked at, the body was not pasted, or
+    /// the header has more fields than we read.
+    pub fn is_open(&self) -> bool {
+        match self.verdict {
+            Verdict::TempError => true,
+            Verdict::Neutral => self.signature.worst_problem().is_none(),
+            Verdict::Pass | Verdict::Fail | Verdict::Policy | Verdict::PermError => false,
+        }
+    }
+
     /// The record that was used, or the first one.
     pub fn found_key(&self) -> Option<&FoundKey> {
         match &self.key {
@@ -343,19 +353,25 @@ fn word(
             _ => (Verdict::Fail, "header signature does not verify".into()),
         };
     };
-    if let Some(BodyCheck::Unchecked(why)) = body {
-        return (Verdict::Neutral, (*why).to_owned());
-    }
+    // What must not be believed stays so, whatever the body turns out to be.
+    let unseen = match body {
+        Some(BodyCheck::Unchecked(why)) => Some(*why),
+        Some(BodyCheck::Match(_) | BodyCheck::Mismatch(_) | BodyCheck::TooShort(_)) | None => None,
+    };
+    let verifies = if unseen.is_some() { "the header verifies" } else { "verifies" };
     if signature.algorithm.hash() == Hash::Sha1 {
-        return (Verdict::Policy, "verifies, but rsa-sha1 must not be believed".into());
+        return (Verdict::Policy, format!("{verifies}, but rsa-sha1 must not be believed"));
     }
     if let PublicKey::Rsa { bits, .. } = valid.key.public
         && bits < MIN_RSA_BITS
     {
-        return (Verdict::Policy, format!("verifies, but the key has only {bits} bits"));
+        return (Verdict::Policy, format!("{verifies}, but the key has only {bits} bits"));
     }
     if signature.expires.is_some_and(|expires| received.unix_timestamp() > expires) {
-        return (Verdict::Policy, "verifies, but it had expired when the message was received".into());
+        return (Verdict::Policy, format!("{verifies}, but it had expired when the message was received"));
     }
-    (Verdict::Pass, String::new())
+    match unseen {
+        Some(why) => (Verdict::Neutral, why.to_owned()),
+        None => (Verdict::Pass, String::new()),
+    }
 }

@@ -238,8 +238,13 @@ fn findings(message: &Message, outcome: &Outcome<'_>, section: &mut Section) {
                 .with_evidence(evidence));
         }
         (DmarcResult::TempError, _) => {
+            let fix = if message.body().is_none() {
+                "Paste the whole source, headers and body (? says how to get it)."
+            } else {
+                "Ask again (r), or ask other name servers (R)."
+            };
             say(Finding::warning("dmarc.temperror", format!("DMARC is open: {}.", outcome.reason))
-                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_fix(fix)
                 .with_reference("RFC 9989 §5.3.5")
                 .with_evidence(evidence))
         }

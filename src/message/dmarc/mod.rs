@@ -191,16 +191,12 @@ fn judge(message: &Message, outcome: &Outcome<'_>) -> (DmarcResult, String) {
         return (DmarcResult::Pass, format!("{} passed and {verb} to {author}", passing.join(" and ")));
     }
     // What could not be looked at and would count if it passed keeps the verdict open (RFC 9989 §5.3.5).
-    let open_dkim = outcome.signatures.iter().find(|(one, aligned)| match one.verdict {
-        dkim::Verdict::TempError => *aligned != Some(false),
+    let may_count = |one: &Judged<'_>, aligned: Option<bool>| match one.verdict {
         dkim::Verdict::Pass => aligned.is_none(),
-        dkim::Verdict::Fail | dkim::Verdict::Neutral | dkim::Verdict::Policy | dkim::Verdict::PermError => false,
-    });
-    if let Some((one, _)) = open_dkim {
-        return (
-            DmarcResult::TempError,
-            format!("whether DKIM signature #{} passes and is aligned could not be looked at", one.number),
-        );
+        _ => one.is_open() && aligned != Some(false),
+    };
+    if let Some((one, _)) = outcome.signatures.iter().find(|(one, aligned)| may_count(one, *aligned)) {
+        return (DmarcResult::TempError, why_open(one));
     }
     let open_spf = outcome.spf.as_ref().is_some_and(|spf| match spf.result {
         SpfResult::TempError => spf.aligned != Some(false),
@@ -211,6 +207,23 @@ fn judge(message: &Message, outcome: &Outcome<'_>) -> (DmarcResult, String) {
         return (DmarcResult::TempError, "whether SPF passes and is aligned could not be looked at".into());
     }
     (DmarcResult::Fail, why_not(author, outcome))
+}
+
+/// What a signature that may still pass leaves unknown.
+fn why_open(one: &Judged<'_>) -> String {
+    let number = one.number;
+    match (one.verdict, &one.signature.domain) {
+        (dkim::Verdict::Neutral, Some(name)) if one.header == dkim::HeaderCheck::Valid => {
+            format!(
+                "{name} signed these headers (#{number}), and whether the body is its own cannot be said: {}",
+                one.reason
+            )
+        }
+        (dkim::Verdict::Neutral, _) => {
+            format!("whether DKIM signature #{number} passes cannot be said: {}", one.reason)
+        }
+        _ => format!("whether DKIM signature #{number} passes and is aligned could not be looked at"),
+    }
 }
 
 /// Why nothing aligned passed.
@@ -275,7 +288,18 @@ fn old_result(
         spf.result == SpfResult::Pass
             && spf.domain.as_ref().is_some_and(|name| is_aligned(name, by_spf.mode(Identifier::Spf)))
     });
-    if signed || sent { DmarcResult::Pass } else { DmarcResult::Fail }
+    if signed || sent {
+        return DmarcResult::Pass;
+    }
+    let may_sign = signatures.iter().any(|(one, _)| {
+        one.is_open()
+            && one.signature.domain.as_ref().is_some_and(|name| is_aligned(name, by_dkim.mode(Identifier::Dkim)))
+    });
+    let may_send = spf.is_some_and(|spf| {
+        spf.result == SpfResult::TempError
+            && spf.domain.as_ref().is_some_and(|name| is_aligned(name, by_spf.mode(Identifier::Spf)))
+    });
+    if may_sign || may_send { DmarcResult::TempError } else { DmarcResult::Fail }
 }
 
 /// The walks as the contract has them: the author's, SPF's, one a signature.

@@ -244,7 +244,8 @@ impl Builder<'_> {
             self.begin_row(row);
             let mut pieces = Vec::new();
             for (nth, (title, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
-                if cell.text.is_empty() {
+                // Where every cell is named one by one, what is not there needs no name.
+                if matches!(cell.text.as_str(), "" | "-") {
                     continue;
                 }
                 if nth > 1 {

@@ -219,13 +219,15 @@ pub(crate) fn words(error: &rustls::Error) -> String {
     }
 }
 
-/// `HandshakeFailure` as `handshake failure`.
-fn spaced(camel: &str) -> String {
+/// `HandshakeFailure` as `handshake failure`, `UnknownCA` as `unknown ca`.
+pub(crate) fn spaced(camel: &str) -> String {
     let mut out = String::new();
+    let mut after_small = false;
     for letter in camel.chars() {
-        if letter.is_ascii_uppercase() && !out.is_empty() {
+        if letter.is_ascii_uppercase() && after_small {
             out.push(' ');
         }
+        after_small = letter.is_ascii_lowercase();
         out.push(letter.to_ascii_lowercase());
     }
     out

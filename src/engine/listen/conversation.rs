@@ -391,7 +391,7 @@ fn refused(why: &std::io::Error) -> Refused {
             | Alert::CertificateUnknown
             | Alert::UnsupportedCertificate),
         )) => Refused {
-            words: format!("the client refused the certificate (alert {alert:?})"),
+            words: format!("the client refused the certificate (alert {})", tls::spaced(&format!("{alert:?}"))),
             finding: Some(
                 Finding::info(
                     "listen.certificate-refused",
@@ -401,7 +401,7 @@ fn refused(why: &std::io::Error) -> Refused {
             ),
         },
         Some(rustls::Error::AlertReceived(alert)) => {
-            plain(format!("the client gave up the handshake (alert {alert:?})"))
+            plain(format!("the client gave up the handshake (alert {})", tls::spaced(&format!("{alert:?}"))))
         }
         Some(rustls::Error::InvalidMessage(_)) => Refused {
             words: "what the client sent is no TLS".into(),

@@ -22,6 +22,9 @@ pub use mailbox::Mailbox;
 const MAX_UNREAD: usize = 256;
 /// How long is waited before another look at the unread news, or at a full table of files.
 const BREATH: Duration = Duration::from_millis(50);
+/// How long a client waits for room before it is turned away: a sender that comes again and again is faster than its last
+/// session's end.
+const ROOM: Duration = Duration::from_millis(500);
 
 /// A listener. Dropping it stops it.
 #[derive(Debug)]
@@ -74,6 +77,8 @@ async fn accept(plan: Plan, news: &Arc<Mailbox>) -> Result<(), String> {
     // Dropped with this task, and every session with it.
     let mut sessions = JoinSet::new();
     let (mut number, mut turned_away) = (0, 0);
+    // Whether somebody has waited for room in vain since the last session ended: then nobody waits again.
+    let mut stuck = false;
     loop {
         if news.len() > MAX_UNREAD {
             tokio::time::sleep(BREATH).await;
@@ -81,15 +86,24 @@ async fn accept(plan: Plan, news: &Arc<Mailbox>) -> Result<(), String> {
         }
         let client = tokio::select! {
             client = socket.accept() => client,
-            Some(_) = sessions.join_next() => continue,
+            Some(_) = sessions.join_next() => {
+                stuck = false;
+                continue;
+            }
         };
         let Ok((stream, client)) = client else {
             // Out of files, or a client that was gone already: neither ends the listener.
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        while sessions.try_join_next().is_some() {}
-        if sessions.len() >= room.plan.limits.sessions {
+        while sessions.try_join_next().is_some() {
+            stuck = false;
+        }
+        let most = room.plan.limits.sessions;
+        if sessions.len() >= most && !stuck {
+            stuck = tokio::time::timeout(ROOM, sessions.join_next()).await.is_err();
+        }
+        if sessions.len() >= most {
             turned_away += 1;
             // Whether the client reads it or not: nobody waits for it.
             let _ = stream.try_write(b"421 4.7.0 too many connections at once\r\n");

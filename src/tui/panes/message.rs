@@ -12,7 +12,7 @@ use crate::job::{Envelope, Progress, Task};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
-use crate::tui::document::wrap::cut;
+use crate::tui::document::wrap::{columns, cut};
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::{Inquiry, size};
 use crate::tui::state::{EngineStage, PASTE, Purpose, Shared, UNSAVED};
@@ -368,6 +368,11 @@ impl Pane for MessagePane {
         {
             // What may be asked of whom matters more than where the message came from.
             first.text = format!(" {}  ", cut(first.text.trim(), 12));
+        }
+        // A key that the footer names too is named whole or not at all.
+        let wide: usize = row.iter().map(|piece| columns(&piece.text)).sum();
+        if wide > usize::from(area.width) && row.last().is_some_and(|last| last.look == Look::Dim) {
+            row.pop();
         }
         pieces(buffer, shared.theme, (area.x, area.y), area.width, &row);
         match &self.original {

@@ -14,6 +14,10 @@ const OPEN_NODES: usize = 60;
 const WORD_COLUMNS: usize = 26;
 /// A record's content is explained part by part; a part longer than this is cut in the explanation (it stands above).
 const PART_COLUMNS: usize = 30;
+/// Narrower than this, a column of its own for the parts of a record would cut the parts and starve their explanations.
+const PARTS_ASIDE: usize = 56;
+/// Labels of facts have at least so much room; longer ones push their values aside.
+const LABEL_COLUMNS: usize = 16;
 
 impl Builder<'_> {
     pub(super) fn block(&mut self, section: &Section, at: usize, block: &Block) {
@@ -87,24 +91,29 @@ impl Builder<'_> {
         let explained: Vec<&Mark> = record.marks.iter().filter(|mark| !mark.note.is_empty()).collect();
         let part = |mark: &Mark| cut(&visible(mark.span.of_str(&record.text).unwrap_or("").trim()), PART_COLUMNS);
         let widest = explained.iter().map(|mark| columns(&part(mark))).max().unwrap_or(0);
+        let aside = self.width() >= PARTS_ASIDE;
         let column = widest.min(self.width() / 3).max(4);
         for mark in explained {
-            let mut pieces = vec![Piece::new(format!("    {}  ", fit(&part(mark), column)), Look::Dim)];
+            let part = if aside { fit(&part(mark), column) } else { part(mark) };
+            let mut pieces = vec![Piece::new(format!("    {part}  "), Look::Dim)];
             if mark.severity > Severity::Ok {
                 pieces.push(Piece::new(format!("{} ", self.severity_word(mark.severity)), mark.severity.into()));
             }
             pieces.push(Piece::new(&mark.note, Look::Plain));
-            self.flow(pieces, column + 6);
+            self.flow(pieces, if aside { column + 6 } else { 6 });
         }
         self.end();
     }
 
     fn facts(&mut self, facts: &[Fact]) {
         self.blank();
-        let widest = facts.iter().map(|fact| columns(&fact.label)).max().unwrap_or(0).min(self.width() / 3).max(4);
+        let widest = facts.iter().map(|fact| columns(&fact.label)).max().unwrap_or(0);
+        let widest = widest.min((self.width() / 3).max(LABEL_COLUMNS)).max(4);
         for fact in facts {
             self.begin_line(&fact.value.text, links_of([&fact.value]));
-            let label = Piece::new(format!("{}  ", fit(&visible(&fact.label), widest)), Look::Dim);
+            let label = visible(&fact.label);
+            let label = if columns(&label) > widest { label.into_owned() } else { fit(&label, widest) };
+            let label = Piece::new(format!("{label}  "), Look::Dim);
             let mut pieces = vec![label];
             pieces.extend(self.cell(&fact.value));
             self.flow(pieces, widest + 2);
@@ -248,8 +257,9 @@ impl Builder<'_> {
                 if matches!(cell.text.as_str(), "" | "-") {
                     continue;
                 }
-                if nth > 1 {
-                    pieces.push(Piece::new(format!("{}: ", visible(title).to_lowercase()), Look::Dim));
+                if nth > 1 && !title.is_empty() {
+                    // The title stays with the first word of its cell.
+                    pieces.push(Piece::new(format!("{}:\u{a0}", in_a_sentence(&visible(title))), Look::Dim));
                 }
                 pieces.extend(self.cell(cell));
                 pieces.push(Piece::new("   ", Look::Plain));
@@ -286,6 +296,19 @@ impl Builder<'_> {
     pub(super) fn severity_word(&self, severity: Severity) -> String {
         format!("{} {}", self.layout.theme.severity_glyph(severity), severity.word())
     }
+}
+
+/// A column's title inside a sentence: acronyms keep their capitals.
+fn in_a_sentence(title: &str) -> String {
+    // Of a title that is all capitals, one short word may be an acronym; several are none.
+    if !title.chars().any(char::is_lowercase) && (title.contains(' ') || title.chars().count() > 7) {
+        return title.to_lowercase();
+    }
+    let small = |word: &str| {
+        let acronym = word.chars().filter(|c| c.is_uppercase()).count() > 1;
+        if acronym { word.to_owned() } else { word.to_lowercase() }
+    };
+    title.split(' ').map(small).collect::<Vec<_>>().join(" ")
 }
 
 fn judged_columns(cell: &Cell) -> usize {

@@ -303,7 +303,9 @@ impl<'a> Builder<'a> {
 
     fn heading(&mut self, text: &str, note: &str) {
         self.blank();
-        let mut pieces = vec![Piece::new(text.to_uppercase(), Look::Heading)];
+        // An address in capitals is another address.
+        let text = if text.contains("://") { text.to_owned() } else { text.to_uppercase() };
+        let mut pieces = vec![Piece::new(text, Look::Heading)];
         if !note.is_empty() {
             pieces.push(Piece::new(format!("   {note}"), Look::Dim));
         }

@@ -3,6 +3,7 @@
 
 mod demo_mail;
 mod listening;
+mod narrow;
 mod sample;
 mod truth;
 mod what_if;
@@ -467,29 +468,4 @@ fn another_message_of_a_mailbox_opens_from_its_row() {
     press(&mut state, "⏎");
     let after = rows(&draw(&mut state, (120, 40)));
     assert!(after.iter().any(|row| row.contains("inside paste")), "{after:#?}");
-}
-
-#[test]
-fn no_title_and_no_headline_of_the_list_is_cut_at_eighty_columns() {
-    let mut state = domain(Vec::new());
-    let section = |(id, title, headline): (&'static str, &'static str, &str)| {
-        let mut section = mxray::report::Section::new(id, title);
-        section.headline = headline.to_owned();
-        JobEvent::Section(std::sync::Arc::new(section))
-    };
-    let longest = [
-        ("address", "Address", "no such name"),
-        ("ns", "Name servers", "sends nothing"),
-        ("bulk", "Bulk rules", "syntax error"),
-    ];
-    tell(&mut state, longest.into_iter().map(section).collect());
-    let list = rows(&draw(&mut state, (80, 24))).join("\n");
-    for whole in ["Address    no such name", "NS         sends nothing", "Bulk rules syntax error"] {
-        assert!(list.contains(whole), "{whole}\n{list}");
-    }
-    let wide = rows(&draw(&mut state, (120, 40))).join("\n");
-    assert!(wide.contains("Name servers sends nothing"), "{wide}");
-    let mut titles =
-        mxray::message::ALL.iter().map(|check| check.title()).chain(mxray::smtp::ALL.iter().map(|check| check.title()));
-    assert!(titles.all(|title| title.len() <= 12), "a title that no list has room for");
 }

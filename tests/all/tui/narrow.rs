@@ -1,0 +1,106 @@
+//! Eighty columns: nothing that matters is cut.
+
+use mxray::job::JobEvent;
+
+use super::{domain, draw, press, rows, tell};
+
+#[test]
+fn no_title_and_no_headline_of_the_list_is_cut_at_eighty_columns() {
+    let mut state = domain(Vec::new());
+    let section = |(id, title, headline): (&'static str, &'static str, &str)| {
+        let mut section = mxray::report::Section::new(id, title);
+        section.headline = headline.to_owned();
+        JobEvent::Section(std::sync::Arc::new(section))
+    };
+    let longest = [
+        ("address", "Address", "no such name"),
+        ("ns", "Name servers", "sends nothing"),
+        ("bulk", "Bulk rules", "syntax error"),
+    ];
+    tell(&mut state, longest.into_iter().map(section).collect());
+    let list = rows(&draw(&mut state, (80, 24))).join("\n");
+    for whole in ["Address    no such name", "NS         sends nothing", "Bulk rules syntax error"] {
+        assert!(list.contains(whole), "{whole}\n{list}");
+    }
+    let wide = rows(&draw(&mut state, (120, 40))).join("\n");
+    assert!(wide.contains("Name servers sends nothing"), "{wide}");
+    let mut titles =
+        mxray::message::ALL.iter().map(|check| check.title()).chain(mxray::smtp::ALL.iter().map(|check| check.title()));
+    assert!(titles.all(|title| title.len() <= 12), "a title that no list has room for");
+}
+
+/// A section with these blocks, opened in a window of eighty columns.
+fn opened(blocks: Vec<mxray::report::Block>) -> String {
+    let mut section = mxray::report::Section::new("mx", "MX");
+    section.blocks = blocks;
+    let mut state = domain(vec![JobEvent::Section(std::sync::Arc::new(section))]);
+    press(&mut state, "↓");
+    rows(&draw(&mut state, (80, 40))).join("\n")
+}
+
+#[test]
+fn at_eighty_columns_no_part_of_a_record_and_no_label_is_cut() {
+    use mxray::finding::Severity;
+    use mxray::report::{Block, Cell, Fact, Mark, RecordBlock};
+    let text = "v=spf1 include:_office.neglected.example -all";
+    let mark = |part: &str, note: &str| {
+        let at = text.find(part).expect("a part");
+        let span = mxray::finding::Span::new(at, at + part.len());
+        Mark { span, note: note.into(), severity: Severity::Ok }
+    };
+    let record = Block::Record(RecordBlock {
+        name: "neglected.example".into(),
+        host: "@".into(),
+        rr_type: "TXT".into(),
+        priority: None,
+        ttl: Some(300),
+        text: text.into(),
+        marks: vec![
+            mark("v=spf1", "an SPF record, version 1"),
+            mark("include:_office.neglected.example", "pass: a client that this record passes"),
+        ],
+        lookup: None,
+    });
+    let facts = Block::Facts(vec![
+        Fact::new("selectors tried", Cell::from("111 of 111")),
+        Fact::new("refresh, retry, expire", Cell::from("7200 s, 3600 s, 1209600 s")),
+    ]);
+    let screen = opened(vec![record, facts]);
+    for whole in [
+        "v=spf1  an SPF record",
+        "include:_office.neglected.example",
+        "selectors tried   111 of 111",
+        "refresh, retry, expire  7200 s",
+        "TTL 300 (5 min)",
+    ] {
+        assert!(screen.contains(whole), "{whole}\n{screen}");
+    }
+}
+
+#[test]
+fn a_table_that_flows_keeps_acronyms_and_leaves_out_titles_that_are_not_there() {
+    use mxray::report::{Block, Cell, Row, Table};
+    let cells = |texts: &[&str]| Row { cells: texts.iter().map(|text| Cell::from(*text)).collect(), section: None };
+    let long = "a sentence that is much too long for a column beside four others";
+    let table = Table {
+        columns: ["Rule", "Since", "DNSSEC", "", "How we know"].map(str::to_owned).to_vec(),
+        rows: vec![cells(&["SPF for the domain of the envelope", "2024-02", "insecure", "met", long])],
+    };
+    let screen = opened(vec![Block::Table(table)]);
+    let flat =
+        screen.lines().filter_map(|row| row.split_once('│')).map(|(_, row)| row.trim()).collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("DNSSEC: insecure"), "{screen}");
+    assert!(flat.contains("how we know: a sentence"), "{screen}");
+    assert!(!flat.contains(" : "), "{screen}");
+}
+
+#[test]
+fn the_address_of_a_file_is_no_heading_in_capitals() {
+    let file = mxray::report::Block::Source {
+        title: "https://mta-sts.shop.example/.well-known/mta-sts.txt".into(),
+        text: "version: STSv1\n".into(),
+        marks: Vec::new(),
+    };
+    let screen = opened(vec![file]);
+    assert!(screen.contains("https://mta-sts.shop.example"), "{screen}");
+}

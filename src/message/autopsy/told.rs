@@ -7,7 +7,7 @@ use super::signs::signs;
 use super::{MAX_SHOWN, Work, has_other_body};
 use crate::finding::{Finding, Severity, Span};
 use crate::message::Message;
-use crate::message::dkim::{HeaderCheck, Judged};
+use crate::message::dkim::{HeaderCheck, Judged, Verdict};
 use crate::report::{Block, Cell, Fact, Mark, Section};
 use crate::untrusted;
 
@@ -16,6 +16,7 @@ pub(super) fn nothing_to_do(message: &Message, judged: &[Judged<'_>]) -> Section
     section.headline = "not needed".into();
     section.fact("signature", serde_json::Value::Null);
     section.fact("repairs", json!([]));
+    section.fact("mended", json!([]));
     let why = if judged.is_empty() {
         "There is no DKIM signature, so nothing broke."
     } else if message.body().is_none() {
@@ -46,6 +47,8 @@ pub(super) fn section(message: &Message, broken: &[&Judged<'_>], work: &Work) ->
     );
     let signs = signs(message, &work.parts);
     section.fact("likely", &signs);
+    let mended: Vec<usize> = broken.iter().filter(|one| is_mended_whole(one, work)).map(|one| one.number).collect();
+    section.fact("mended", mended);
     for one in broken {
         section.blocks.push(Block::Facts(facts(one, work)));
         told(one, work, &signs, &mut section);
@@ -149,13 +152,16 @@ fn added(message: &Message, work: &Work) -> Option<Block> {
     Some(Block::Source { title: "What was not signed so".into(), text, marks })
 }
 
+/// Whether a signature that fails for nothing else would pass with its repairs.
+fn is_mended_whole(one: &Judged<'_>, work: &Work) -> bool {
+    let mended = |part: &str, is_broken: bool| !is_broken || work.is_repaired(one.number, part);
+    one.verdict == Verdict::Fail
+        && mended("body", has_other_body(one))
+        && (one.header == HeaderCheck::Valid || work.is_repaired(one.number, "header"))
+}
+
 fn proves(broken: &[&Judged<'_>], work: &Work) -> Vec<String> {
-    let whole = broken.iter().find(|one| {
-        let mended = |part: &str, is_broken: bool| !is_broken || work.is_repaired(one.number, part);
-        mended("body", has_other_body(one))
-            && mended("header", one.header == HeaderCheck::Invalid)
-            && (one.header == HeaderCheck::Valid || work.is_repaired(one.number, "header"))
-    });
+    let whole = broken.iter().find(|one| is_mended_whole(one, work));
     let mut text = Vec::new();
     if let Some(one) = whole {
         let domain = one.signature.domain.as_ref().map_or("the signer".to_owned(), ToString::to_string);

@@ -2,6 +2,7 @@
 
 use crate::finding::{Severity, Span};
 use crate::message::Message;
+use crate::message::canonical::{Canon, canonical_body};
 use crate::message::dkim::{BodyCheck, Judged};
 use crate::report::{Block, Mark};
 use crate::untrusted;
@@ -59,10 +60,9 @@ pub(super) fn covered(message: &Message, one: &Judged<'_>) -> Block {
             BodyCheck::Unchecked(_) => ("not checked", Severity::Info),
         };
         let shown = body.get(..BODY_BYTES).unwrap_or(body);
-        // `l=` counts canonical bytes; on the raw body the border is near enough only when nothing was evened out, so
-        // a tail is drawn as its own part only then.
-        let cut = one.body.hash().filter(|hash| hash.covered < hash.total && hash.total == body.len() as u64);
-        match cut.and_then(|hash| usize::try_from(hash.covered).ok()).and_then(|at| shown.split_at_checked(at)) {
+        let cut = one.body.hash().filter(|hash| hash.covered < hash.total);
+        let end = cut.map(|hash| covered_end(one.signature.body_canon, shown, hash.covered));
+        match end.and_then(|at| shown.split_at_checked(at)).filter(|(_, after)| !after.is_empty()) {
             Some((before, after)) => {
                 mark(&mut text, before, note, severity);
                 mark(&mut text, after, "not covered: l= ends before it", Severity::Error);
@@ -76,5 +76,42 @@ pub(super) fn covered(message: &Message, one: &Judged<'_>) -> Block {
             mark(&mut text, b"\r\n...", "the body goes on; it is hashed whole and not drawn further", Severity::Info);
         }
     }
-    Block::Source { title: format!("The message as signature #{} covers it", one.number), text, marks }
+    let title = format!("The message as signature #{} covers it (underlined: not covered)", one.number);
+    Block::Source { title, text, marks }
+}
+
+/// Where the bytes that `l=` covers end in the body as it stands: `l=` counts canonical bytes.
+fn covered_end(canon: Canon, body: &[u8], covered: u64) -> usize {
+    let length = |end: usize| {
+        let before = body.get(..end).unwrap_or_default();
+        let mut length = 0_u64;
+        canonical_body(canon, before, &mut |bytes| length += bytes.len() as u64);
+        // A last line that breaks off is given the line end that its text does not have yet.
+        if before.ends_with(b"\n") { length } else { length.saturating_sub(2) }
+    };
+    let (mut low, mut high) = (0, body.len());
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if length(middle) <= covered { low = middle } else { high = middle - 1 }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_l_is_found_in_the_body_as_it_stands() {
+        let split = |canon, body: &str, covered| {
+            let (before, after) = body.split_at(covered_end(canon, body.as_bytes(), covered));
+            (before.to_owned(), after.to_owned())
+        };
+        let two = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(split(Canon::Simple, "hello\r\nworld\r\n", 7), two("hello\r\n", "world\r\n"));
+        assert_eq!(split(Canon::Relaxed, "a   b \r\nworld\r\n", 5), two("a   b \r\n", "world\r\n"));
+        assert_eq!(split(Canon::Relaxed, "a   b\r\nworld\r\n", 7), two("a   b\r\nwo", "rld\r\n"));
+        assert_eq!(split(Canon::Simple, "x\r\n", 0), two("", "x\r\n"));
+        assert_eq!(split(Canon::Relaxed, "x\r\n", 99), two("x\r\n", ""));
+    }
 }

@@ -121,10 +121,21 @@ impl Read<'_> {
                 format!(
                     "IN PART: {author} signed it, then it was changed (DKIM #{number}); that part can be anybody's."
                 ),
-                Severity::Warning,
+                self.added(number),
             ),
             None => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
         }
+    }
+
+    /// A warning when little was added, and an error when most of the body was: signed mail can be sent again with much
+    /// put around it.
+    fn added(&self, number: u64) -> Severity {
+        let own = self.repairs().iter().filter(|repair| repair["signature"] == number && repair["part"] == "body");
+        let spans = own.filter_map(|repair| repair["removed"].as_array()).flatten();
+        let length = |span: &Value| span[1].as_u64().unwrap_or(0).saturating_sub(span[0].as_u64().unwrap_or(0));
+        let added: u64 = spans.map(length).sum();
+        let body = self.message.body().map_or(0, <[u8]>::len) as u64;
+        if added * 2 > body { Severity::Error } else { Severity::Warning }
     }
 
     /// Whether the autopsy made all that is broken of a signature hold again.

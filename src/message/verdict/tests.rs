@@ -94,6 +94,16 @@ fn what_a_list_added_is_told_apart_from_a_forgery() {
 }
 
 #[test]
+fn what_was_signed_before_most_of_it_was_added_is_an_error() {
+    for (footer, severity) in [("--\nlist footer\n", Severity::Warning), (&"buy this\n".repeat(60), Severity::Error)] {
+        let (message, sections) = judged(&format!("{KEY}{POLICY}"), &format!("{RFC8463}{footer}"));
+        let first = &message.verdict(&sections)[0];
+        assert!(first.answer.starts_with("IN PART: football.example.com signed it"), "{first:?}");
+        assert_eq!(first.severity, severity, "{footer}");
+    }
+}
+
+#[test]
 fn no_policy_is_not_a_no() {
     assert!(answers(KEY, RFC8463)[0].starts_with("PROBABLY"));
     assert!(answers("x EMPTY", RFC8463)[0].starts_with("NOT PROVEN"));

@@ -68,6 +68,8 @@ async fn the_list_mail_fails_by_the_list_and_its_seal_says_so() {
         repairs.iter().map(|one| (one["part"].as_str().unwrap(), one["what"].as_str().unwrap())).collect();
     let (body, header) = ("the last 2 lines are removed", "the tag \"[talk]\" is removed from Subject");
     assert_eq!(told, [("body", body), ("body", body), ("header", header), ("header", header)]);
+    let part = "IN PART: flawless.example signed it, then it was changed (DKIM #1); that part can be anybody's.";
+    assert_eq!(report.verdict[0].answer, part);
     let look = "DKIM #1 holds if the last 2 lines are removed, and the tag \"[talk]\" is removed from Subject.";
     assert_eq!(report.verdict[2].answer, look);
     assert!(!ids(&report).contains(&"claimed.forged"), "the list's own results are no forgery");

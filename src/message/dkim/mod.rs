@@ -28,6 +28,7 @@ mod cover;
 mod crypto;
 mod draw;
 mod findings;
+mod problem;
 mod signature;
 mod verify;
 
@@ -37,7 +38,8 @@ pub use cover::Cover;
 pub(in crate::message) use cover::own_field;
 pub use crypto::Math;
 pub(in crate::message) use crypto::verify;
-pub use signature::{Algorithm, Flavor, Problem, ProblemKind, Signature};
+pub use problem::{Problem, ProblemKind};
+pub use signature::{Algorithm, Flavor, Signature};
 pub use verify::{BodyCheck, FoundKey, HeaderCheck, Judged, KeyLook, Verdict, judge_all};
 pub(in crate::message) use verify::{judge, judge_seal};
 

@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::finding::Span;
 use crate::message::FieldRef;
 use crate::message::canonical::{Canon, Hash};
+use crate::message::dkim::problem::{Problem, ProblemKind};
 use crate::name::Name;
 use crate::records::{TagList, TagProblem};
 use crate::untrusted;
@@ -21,7 +22,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// How long a signature may be to be read: an RSA key of 8192 bits and a long `h=` take some 4 KB.
-const MAX_BYTES: usize = 16 * 1024;
+pub(super) const MAX_BYTES: usize = 16 * 1024;
 
 /// Which kind of field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,82 +99,6 @@ impl Algorithm {
         match self {
             Algorithm::Rsa(hash) => *hash,
             Algorithm::Ed25519 | Algorithm::Unknown(_) => Hash::Sha256,
-        }
-    }
-}
-
-/// Something wrong in a signature, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What is wrong.
-    pub kind: ProblemKind,
-    /// Where, in [`Signature::text`].
-    pub span: Option<Span>,
-}
-
-/// What can be wrong in a signature by itself, before any key or hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// A required tag is not there.
-    Missing(&'static str),
-    /// A tag stands twice.
-    Duplicate,
-    /// A part is no `name=value`.
-    NotATag,
-    /// `v=` is not 1.
-    Version,
-    /// A tag's value does not fit its grammar.
-    BadValue(&'static str),
-    /// `a=`, `c=` or `q=` names what we do not know.
-    Unknown(&'static str),
-    /// The domain of `i=` is neither `d=` nor below it.
-    IdentityOutside,
-    /// `h=` lacks From.
-    FromUnsigned,
-    /// `x=` is not later than `t=`.
-    ExpiresBeforeSigned,
-    /// `selector._domainkey.domain` is no name that DNS can carry.
-    NoKeyName,
-    /// An ARC seal has a tag that it must not have.
-    Forbidden(&'static str),
-    /// The field is longer than any signature needs.
-    TooLong,
-}
-
-impl ProblemKind {
-    /// Whether RFC 8601's word for it is `permerror`; the others are `neutral` (see the table in [`super`]).
-    pub fn is_permerror(&self) -> bool {
-        match self {
-            ProblemKind::Duplicate
-            | ProblemKind::FromUnsigned
-            | ProblemKind::ExpiresBeforeSigned
-            | ProblemKind::NoKeyName => true,
-            ProblemKind::Missing(_)
-            | ProblemKind::NotATag
-            | ProblemKind::Version
-            | ProblemKind::BadValue(_)
-            | ProblemKind::Unknown(_)
-            | ProblemKind::IdentityOutside
-            | ProblemKind::Forbidden(_)
-            | ProblemKind::TooLong => false,
-        }
-    }
-
-    /// In words that can stand after "pass" or "fail".
-    pub fn reason(&self) -> String {
-        match self {
-            ProblemKind::Missing(tag) => format!("the required tag {tag}= is missing"),
-            ProblemKind::Duplicate => "a tag stands twice".into(),
-            ProblemKind::NotATag => "a part of it is not name=value".into(),
-            ProblemKind::Version => "its v= is not 1".into(),
-            ProblemKind::BadValue(tag) => format!("{tag}= cannot be read"),
-            ProblemKind::Unknown(tag) => format!("{tag}= names something that we do not know"),
-            ProblemKind::IdentityOutside => "i= is neither d= nor below it".into(),
-            ProblemKind::FromUnsigned => "From is not signed".into(),
-            ProblemKind::ExpiresBeforeSigned => "x= is not later than t=".into(),
-            ProblemKind::NoKeyName => "s= and d= make no name that DNS can carry".into(),
-            ProblemKind::Forbidden(tag) => format!("it has {tag}=, which a seal must not have"),
-            ProblemKind::TooLong => format!("it is longer than {} KiB", MAX_BYTES / 1024),
         }
     }
 }

@@ -285,8 +285,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                     }
                     StartTls::Garbage => {
                         self.write("220 2.0.0 ready to start TLS").await?;
+                        // Behind the first bytes of the handshake: before, it would be early talk.
+                        let _ = self.stream.read(&mut [0; 512]).await?;
                         self.write("this is no TLS handshake, whatever you expected").await?;
-                        continue;
+                        return Ok(End::Closed);
                     }
                     StartTls::Closes => {
                         self.write("220 2.0.0 ready to start TLS").await?;

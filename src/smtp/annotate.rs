@@ -15,6 +15,9 @@ use crate::untrusted::lossless;
 /// A reply that takes longer than this is called slow; patient senders wait minutes (RFC 5321 §4.5.3.2).
 pub const SLOW: Duration = Duration::from_secs(5);
 
+/// A greeting that takes longer than this is worth a word: many servers pause there on purpose.
+pub const SLOW_BANNER: Duration = Duration::from_secs(1);
+
 /// What one entry of a transcript means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {

@@ -169,12 +169,24 @@ fn facts(talk: &Talk<'_>) -> Value {
     json!({
         "name": talk.host,
         "preference": talk.preference,
-        "address": talk.dialogue.as_ref().map(|dialogue| dialogue.address.to_string()),
+        "address": address(talk),
         "no_address": talk.no_address.as_ref().map(Outcome::word),
         "lines": lines,
         "changed_by_tls": changes,
         "stages": stages,
     })
+}
+
+/// Where the host is: as DNS says, or where the connection went if it was sent elsewhere (`--connect-to`).
+fn address(talk: &Talk<'_>) -> Option<String> {
+    let dns = talk.dialogue.as_ref().map(|dialogue| dialogue.address).filter(|address| !address.ip().is_unspecified());
+    let went = talk.said.and_then(|(_, transcript)| {
+        transcript.entries.iter().find_map(|entry| match &entry.event {
+            TranscriptEvent::Connected { peer, .. } => *peer,
+            _ => None,
+        })
+    });
+    dns.or(went).map(|address| address.to_string())
 }
 
 fn lines(transcript: &Transcript, host: &str) -> Vec<Value> {
@@ -217,7 +229,10 @@ fn stages(session: &Session<'_>) -> Value {
 
 fn dialogue_table(talk: &Talk<'_>, sources: &[Source]) -> Table {
     let title = match (&talk.dialogue, talk.preference) {
-        (Some(dialogue), Some(preference)) => format!("{preference} {} {}", talk.host, dialogue.address),
+        (Some(_), Some(preference)) => {
+            let address = address(talk).map(|address| format!(" {address}")).unwrap_or_default();
+            format!("{preference} {}{address}", talk.host)
+        }
         (Some(_), None) => talk.host.clone(),
         (None, _) => format!("{}: no address", talk.host),
     };

@@ -42,6 +42,11 @@ pub fn next_move(dialogue: &Dialogue, ehlo: &str, transcript: &Transcript) -> Mo
     if last.verb == Verb::StartTls && last.reply.is_positive() && last.is_complete() && session.tls.is_none() {
         return Move::StartTls;
     }
+    // A greeting without a code is no greeting: no client waits for the rest of it.
+    let gibberish = last.verb == Verb::Banner && last.reply.lines.first().is_some_and(|line| line.code.is_none());
+    if gibberish && !dialogue.hands_on {
+        return Move::Hang;
+    }
     if session.waiting().is_some() || dialogue.hands_on {
         return Move::Listen;
     }
@@ -159,6 +164,8 @@ mod tests {
     fn a_server_that_does_not_want_us_is_left_politely() {
         assert_eq!(next(&dialogue(), "*connect\nS: 554 no"), "QUIT");
         assert_eq!(next(&dialogue(), "*connect\nS: 421 busy"), "Hang");
+        assert_eq!(next(&dialogue(), "*connect\nS: HTTP/1.1 400 Bad Request"), "Hang");
+        assert_eq!(next(&Dialogue { hands_on: true, ..dialogue() }, "*connect\nS: HTTP/1.1 400 Bad Request"), "Listen");
         assert_eq!(next(&dialogue(), "*connect\n*silence"), "Hang");
         assert_eq!(next(&dialogue(), "*connect\nS: 220 hi\nC: EHLO me\nS: 502 what"), "HELO me.example");
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::check::{ConnectFault, LineEnding, Stage, TlsSession, Transcript, TranscriptEvent};
-use crate::smtp::reply::Reply;
+use crate::smtp::reply::{Reply, ReplyLine};
 
 /// A dialogue as far as it has come.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +28,10 @@ pub struct Session<'a> {
     pub hung_up: Option<HungUp>,
     /// Whether the server kept silent past our patience.
     pub silent: bool,
-    /// Whether we stopped at a bound.
-    pub gave_up: bool,
+    /// At which bound we stopped.
+    pub gave_up: Option<&'a str>,
+    /// Entries of lines from the server that nothing was asked for.
+    pub unasked: Vec<usize>,
     /// How often the connection was made.
     pub connections: usize,
 }
@@ -196,15 +198,16 @@ impl<'a> Session<'a> {
                     }
                 }
                 TranscriptEvent::SentMessage { .. } => session.begin_message(transcript, entry),
-                TranscriptEvent::Received { line, ending } => {
-                    if let Some(exchange) = session.open_exchange() {
+                TranscriptEvent::Received { line, ending } => match session.asked_for(line) {
+                    Some(exchange) => {
                         exchange.reply.push(line);
                         exchange.bare_lf |= *ending == LineEnding::Lf;
                         if exchange.reply.complete {
                             exchange.answered = Some(item.at);
                         }
                     }
-                }
+                    None => session.unasked.push(entry),
+                },
                 TranscriptEvent::TlsStarted(tls) => {
                     let last = session.exchanges.last().map(|last| last.answered.unwrap_or(last.at));
                     session.handshake = last.map(|before| item.at.saturating_sub(before));
@@ -219,8 +222,8 @@ impl<'a> Session<'a> {
                     session.hung_up = unasked.then_some(if *reset { HungUp::Reset } else { HungUp::Closed });
                     free_since = item.at;
                 }
-                TranscriptEvent::GaveUp(_) => {
-                    session.gave_up = true;
+                TranscriptEvent::GaveUp(why) => {
+                    session.gave_up = Some(why);
                     session.closed = true;
                 }
             }
@@ -262,13 +265,16 @@ impl<'a> Session<'a> {
         asked.filter(|one| one.reply.is_positive()).filter_map(path).collect()
     }
 
-    /// The exchange that the next line from the server belongs to: with pipelining, the oldest one without a whole reply;
-    /// a line that nobody waits for goes to the last.
-    fn open_exchange(&mut self) -> Option<&mut Exchange> {
-        match self.exchanges.iter().position(|exchange| !exchange.is_complete()) {
-            Some(at) => self.exchanges.get_mut(at),
-            None => self.exchanges.last_mut(),
-        }
+    /// The exchange that a line from the server belongs to: with pipelining, the oldest one without a whole reply. A greeting's
+    /// reply that goes on with a hyphen behind its last line (the mission's own dialogue does) is still that reply.
+    fn asked_for(&mut self, line: &[u8]) -> Option<&mut Exchange> {
+        let waiting = self.exchanges.iter().position(|exchange| !exchange.is_complete());
+        let goes_on = |last: &Exchange| {
+            let line = ReplyLine::parse(line);
+            last.verb.is_greeting() && line.more && line.code == last.reply.code()
+        };
+        let last = self.exchanges.len().checked_sub(1).filter(|_| self.exchanges.last().is_some_and(goes_on));
+        self.exchanges.get_mut(waiting.or(last)?)
     }
 
     /// The last exchange with this verb.

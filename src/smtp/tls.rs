@@ -181,11 +181,14 @@ fn established(host: &str, tls: &TlsSession, now: OffsetDateTime) -> Vec<Finding
         );
         let fix = match fault {
             PkixFault::Expired => "Renew the certificate, and let it renew itself from now on.",
-            PkixFault::UnknownIssuer => "Send the intermediate certificates too (the \"full chain\" file).",
+            PkixFault::UnknownIssuer => {
+                "Send the intermediate certificates too (the \"full chain\" file); if that is done, use an authority that others trust."
+            }
             PkixFault::WrongName => "Use a certificate that bears the MX host's own name.",
             PkixFault::NotYetValid => "Wait, or look at the clock of the machine that issued it.",
-            PkixFault::SelfSigned | PkixFault::WrongUsage | PkixFault::Other(_) => {
-                "Use a server certificate of a public authority, or publish TLSA records (DANE)."
+            PkixFault::WrongUsage => "Use a certificate that is made for a server (extended key usage serverAuth).",
+            PkixFault::SelfSigned | PkixFault::Other(_) => {
+                "Use a server certificate of a public authority; or TLSA records that match it (DANE), which is enough for senders that honour them."
             }
         };
         findings.push(Finding::warning(id, text).with_fix(fix).with_reference("RFC 8461 §4.2"));

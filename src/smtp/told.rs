@@ -1,9 +1,9 @@
 //! What a dialogue tells by itself: refusals, delays, broken rules, a port that is blocked from here.
 
-use crate::check::{ConnectFault, Outcome, TranscriptEvent};
+use crate::check::{ConnectFault, Outcome, Transcript, TranscriptEvent};
 use crate::finding::{Finding, Severity};
 use crate::report::{Section, State};
-use crate::smtp::annotate::SLOW;
+use crate::smtp::annotate::{SLOW, SLOW_BANNER};
 use crate::smtp::capability;
 use crate::smtp::session::{Exchange, Session, Verb};
 use crate::smtp::target::Talk;
@@ -58,13 +58,36 @@ pub(super) fn findings(talk: &Talk<'_>) -> Vec<Finding> {
             .with_reference("RFC 5321 §2.3.8"),
         );
     }
-    if transcript.entries.iter().any(|entry| matches!(entry.event, TranscriptEvent::EarlyTalk(_))) {
-        findings.push(
-            Finding::warning("smtp.early-talk", format!("{host} sent bytes before it was its turn; after STARTTLS they are dropped, since anybody could have put them there."))
-                .with_reference("RFC 3207 §4.2"),
-        );
-    }
+    findings.extend(early(transcript, &session, host));
     findings.into_iter().map(|finding| finding.with_evidence([lookup])).collect()
+}
+
+/// What the server says before it is asked.
+fn early(transcript: &Transcript, session: &Session<'_>, host: &str) -> Option<Finding> {
+    let behind_starttls = transcript.entries.iter().any(|entry| matches!(entry.event, TranscriptEvent::EarlyTalk(_)));
+    if behind_starttls {
+        let text = format!(
+            "{host} sent bytes before it was its turn; after STARTTLS they are dropped, since anybody could have put them there."
+        );
+        return Some(Finding::warning("smtp.early-talk", text).with_reference("RFC 3207 §4.2"));
+    }
+    let first = session.unasked.first().and_then(|at| match &transcript.entries.get(*at)?.event {
+        TranscriptEvent::Received { line, .. } => Some(line),
+        _ => None,
+    })?;
+    let words = crate::untrusted::lossless(first);
+    Some(if first.starts_with(b"421") {
+        let text =
+            format!("{host} closes with 421, unasked: it waited long enough, or is going down. It says: {words}");
+        Finding::warning("smtp.closing", text).with_reference("RFC 5321 §3.8")
+    } else {
+        let count = session.unasked.len();
+        let lines = if count == 1 { "a line".to_owned() } else { format!("{count} lines") };
+        let text = format!(
+            "{host} says {lines} that nothing was asked for (\"{words}\"): a client takes it for the answer to its next command."
+        );
+        Finding::warning("smtp.early-talk", text).with_reference("RFC 5321 §3.1")
+    })
 }
 
 /// What the replies themselves tell: refusals, delays, offers.
@@ -90,6 +113,13 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
                 format!("{host} refuses {} with {code}: {}", what(exchange), crate::smtp::codes::explain(&exchange.reply).unwrap_or(&words)),
             )),
             _ => {}
+        }
+        if exchange.verb == Verb::Banner && exchange.took().is_some_and(|took| took > SLOW_BANNER && took <= SLOW) {
+            let seconds = exchange.took().unwrap_or_default().as_secs_f64();
+            findings.push(Finding::info(
+                "smtp.slow-banner",
+                format!("{host} greets after {seconds:.1} s only: a slow server, or a pause on purpose that catches senders who do not wait."),
+            ));
         }
         if exchange.took().is_some_and(|took| took > SLOW) {
             let seconds = exchange.took().unwrap_or_default().as_secs_f64();
@@ -127,15 +157,19 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
                 .with_reference("RFC 5321 §3.8"),
         );
     }
-    if session.gave_up {
+    if let Some(why) = session.gave_up {
         findings.push(Finding::warning(
             "smtp.gave-up",
-            format!("{host} sent more than mxray reads; what came until then is shown."),
+            format!("{host} sends more than mxray reads: it stopped {why}; what came until then is shown."),
         ));
     }
-    let clear_login =
-        session.capabilities(false).into_iter().find(|line| capability::explain(line, false).1 == Severity::Warning);
-    if let Some(line) = clear_login {
+    let offers = session.capabilities(false);
+    let warned = |wanted: fn(&str) -> bool| {
+        let keyword = |line: &str| line.split([' ', '=']).next().unwrap_or_default().to_ascii_uppercase();
+        let fits = |line: &&String| wanted(&keyword(line)) && capability::explain(line, false).1 == Severity::Warning;
+        offers.iter().find(fits)
+    };
+    if let Some(line) = warned(|keyword| keyword == "AUTH") {
         findings.push(
             Finding::warning(
                 "smtp.auth-in-clear",
@@ -143,6 +177,15 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
             )
             .with_fix("Offer AUTH only inside TLS.")
             .with_reference("RFC 4954 §4"),
+        );
+    }
+    if let Some(line) = warned(|keyword| matches!(keyword, "XCLIENT" | "XFORWARD")) {
+        findings.push(
+            Finding::warning(
+                "smtp.proxy-offer",
+                format!("{host} offers \"{line}\" to us: whoever may use it can pretend to come from any address."),
+            )
+            .with_fix("Offer it to your own proxies alone (Postfix: smtpd_authorized_xclient_hosts)."),
         );
     }
     findings
@@ -234,5 +277,38 @@ mod tests {
         assert!(
             ids(&[("a", 25, TimedOut), ("a", 25, Unreachable), ("b", 25, TimedOut)]).contains(&"smtp.port-blocked")
         );
+    }
+
+    /// The findings on a dialogue, as `id: text`.
+    fn told_of(text: &str) -> Vec<String> {
+        let t = crate::smtp::session::tests::transcript(text);
+        let talk = Talk {
+            preference: None,
+            host: "mail.example".into(),
+            port: 25,
+            dialogue: None,
+            said: Some((LookupId(1), &t)),
+            no_address: None,
+            lookups: Vec::new(),
+        };
+        findings(&talk).iter().map(|finding| format!("{}: {}", finding.id, finding.text)).collect()
+    }
+
+    #[test]
+    fn an_offer_to_proxies_is_no_password_in_the_clear() {
+        let told = told_of("*connect\nS: 220 hi\nC: EHLO me\nS: 250-x\nS: 250-XCLIENT NAME ADDR\nS: 250 HELP");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("smtp.proxy-offer") && !told[0].contains("password"), "{told:?}");
+        let both = told_of("*connect\nS: 220 hi\nC: EHLO me\nS: 250-x\nS: 250-XCLIENT NAME ADDR\nS: 250 AUTH PLAIN");
+        assert!(both.iter().any(|one| one.starts_with("smtp.auth-in-clear") && one.contains("AUTH PLAIN")), "{both:?}");
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_no_part_of_the_answer_before() {
+        let early = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-x\nS: 250 HELP\nS: 250 and one thing more";
+        let told = told_of(early);
+        assert!(told[0].starts_with("smtp.early-talk") && told[0].contains("and one thing more"), "{told:?}");
+        let closing = told_of("*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nS: 421 4.4.2 idle too long\n*closed");
+        assert!(closing.iter().any(|one| one.starts_with("smtp.closing")), "{closing:?}");
     }
 }

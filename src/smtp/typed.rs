@@ -1,7 +1,7 @@
 //! Hands on: what a person may type next, and what they typed. Told, never forbidden.
 
 use crate::check::{Transcript, TranscriptEvent};
-use crate::smtp::session::{Exchange, Session, Verb, path};
+use crate::smtp::session::{Session, Verb, path};
 
 /// The name that Tab puts into EHLO; the person may write any other.
 pub const OUR_NAME: &str = "localhost.localdomain";
@@ -69,9 +69,12 @@ pub fn awaits_secret(transcript: &Transcript) -> bool {
 /// Whether the server waits for a message after DATA.
 pub fn awaits_message(transcript: &Transcript) -> bool {
     let session = Session::read(transcript);
-    // A 421 behind the 354 means that it has stopped waiting.
-    let newest = |last: &Exchange| last.reply.lines.last().and_then(|line| line.code);
-    !session.closed && session.exchanges.last().is_some_and(|last| last.verb == Verb::Data && newest(last) == Some(354))
+    // What comes unasked behind the 354 is a 421: it has stopped waiting.
+    let (entry, waits) = match session.exchanges.last() {
+        Some(last) => (last.entry, last.verb == Verb::Data && last.reply.code() == Some(354)),
+        None => return false,
+    };
+    waits && !session.closed && !session.unasked.iter().any(|unasked| *unasked > entry)
 }
 
 /// The envelope so far, for the screen that asks before a message goes out: sender and accepted recipients.

@@ -150,3 +150,59 @@ async fn a_server_that_speaks_lmtp_is_not_taken_for_a_broken_one() {
     let report = finish(&engine, task("mx.lmtp.servers.example:25", SmtpPlan::default())).await;
     assert!(ids(&report).contains(&"smtp.speaks-lmtp"), "{:?}", ids(&report));
 }
+
+/// What the demo world's servers come to: the plain sender's delivery, how TLS ended, a finding that names it.
+#[tokio::test]
+async fn each_server_of_the_demo_world_is_named_for_what_it_is() {
+    let lab = Lab::start().await.unwrap();
+    let mut settings = lab.settings();
+    settings.timeout = std::time::Duration::from_millis(400);
+    let engine = engine(settings);
+    let table = [
+        ("good", "delivered", "ok", None),
+        ("nostarttls", "delivered-in-clear", "starttls-absent", Some("tls.not-offered")),
+        ("expired", "delivered", "expired", Some("tls.certificate-expired")),
+        ("future", "delivered", "not-yet-valid", Some("tls.certificate-not-yet-valid")),
+        ("wrongname", "delivered", "wrong-name", Some("tls.certificate-wrong-name")),
+        ("selfsigned", "delivered", "self-signed", Some("tls.certificate-self-signed")),
+        ("stranger", "delivered", "unknown-issuer", Some("tls.certificate-unknown-issuer")),
+        ("client", "delivered", "wrong-usage", Some("tls.certificate-wrong-usage")),
+        ("greylisted", "deferred", "ok", Some("smtp.greylisted")),
+        ("busy", "deferred", "not-reached", Some("smtp.closing")),
+        ("blocked", "refused", "not-reached", Some("smtp.banner-refused")),
+        ("slow", "delivered", "ok", Some("smtp.slow-banner")),
+        ("talkative", "delivered", "ok", Some("smtp.proxy-offer")),
+        ("garbage", "deferred", "not-reached", Some("smtp.malformed-reply")),
+        ("tls454", "delivered-in-clear", "starttls-refused", Some("tls.refused")),
+        ("tlsgarbage", "delivered-in-clear", "handshake-failed", Some("tls.handshake-failed")),
+        ("early", "delivered", "ok", Some("smtp.early-talk")),
+        ("flood", "unknown", "not-reached", Some("smtp.gave-up")),
+        ("closed", "deferred", "not-reached", Some("smtp.refused")),
+        ("silent", "deferred", "not-reached", Some("smtp.silent")),
+        ("endless", "unknown", "not-reached", Some("smtp.gave-up")),
+        ("endlessline", "unknown", "not-reached", Some("smtp.gave-up")),
+        ("hangsup", "deferred", "not-reached", Some("smtp.hung-up")),
+        ("hangsuptls", "delivered-in-clear", "handshake-failed", Some("tls.handshake-failed")),
+        ("hangsupmail", "deferred", "ok", Some("smtp.hung-up")),
+        ("dane", "delivered", "self-signed", None),
+        ("danewrong", "delivered", "ok", Some("transport.dane-mismatch")),
+    ];
+    let mut wrong = Vec::new();
+    for (name, delivery, pkix, finding) in table {
+        let plan = SmtpPlan { data: None, ..mail(&["c@servers.example"]) };
+        let report = finish(&engine, task(&format!("{name}.servers.example"), plan)).await;
+        let transport = report.sections.iter().find(|section| section.id == "transport").unwrap();
+        let host = &transport.facts["hosts"][0];
+        let named = finding.is_none_or(|id| ids(&report).contains(&id));
+        if host["delivery"]["plain"] != delivery || host["pkix"] != pkix || !named {
+            wrong.push(format!(
+                "{name}: {} {} {:?} {}",
+                host["delivery"]["plain"],
+                host["pkix"],
+                ids(&report),
+                report.verdict[0].answer
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

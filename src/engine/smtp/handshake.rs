@@ -75,6 +75,12 @@ pub(super) async fn shake(
     Ok((stream, session))
 }
 
+/// Whether a certificate says what it is for, and servers are not among it (RFC 5280 §4.2.1.12).
+fn is_for_others(leaf: &CertificateDer<'_>) -> bool {
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(leaf) else { return false };
+    matches!(parsed.extended_key_usage(), Ok(Some(usage)) if !usage.value.server_auth && !usage.value.any)
+}
+
 fn judge(
     verifier: &dyn ServerCertVerifier,
     chain: &[CertificateDer<'static>],
@@ -100,6 +106,8 @@ fn judge(
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => PkixFault::WrongUsage,
             _ if self_signed() => PkixFault::SelfSigned,
             CertificateError::UnknownIssuer => PkixFault::UnknownIssuer,
+            // The platform's verifier has an error of its own for a wrong purpose, which says "invalid extensions".
+            CertificateError::Other(_) if is_for_others(leaf) => PkixFault::WrongUsage,
             _ => PkixFault::Other(tls::words(&error)),
         },
         _ => PkixFault::Other(tls::words(&error)),

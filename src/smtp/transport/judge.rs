@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check::{Dnssec, PkixFault};
+use crate::check::{ConnectFault, Dnssec, PkixFault};
 use crate::finding::{Finding, Severity};
 use crate::records::mta_sts::StsMode;
 use crate::report::Cell;
@@ -12,6 +12,7 @@ use crate::smtp::session::{Session, Verb};
 use crate::smtp::target::{Talk, Target};
 use crate::smtp::tls::{TlsOutcome, pkix_word};
 use crate::smtp::transport::{HostTlsa, Sts, about, host_name};
+use crate::untrusted::lossless;
 
 /// What one sender does with one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,11 +127,19 @@ fn reached(talk: &Talk<'_>, session: &Session<'_>) -> Option<Delivery> {
             other => Delivery::Unknown(format!("its address: {other}")),
         });
     }
-    if let Some((_, why)) = session.not_connected {
-        return Some(Delivery::Unknown(format!("no connection ({why})")));
+    match session.not_connected {
+        Some((ConnectFault::Refused, _)) => {
+            return Some(Delivery::Deferred(format!("it refuses connections on port {}", talk.port)));
+        }
+        Some((_, why)) => return Some(Delivery::Unknown(format!("no connection ({why})"))),
+        None => {}
     }
     let banner = session.last(Verb::Banner);
     let greeting = session.exchanges.iter().rev().find(|exchange| exchange.verb.is_greeting());
+    // A client cannot read on behind a first line without a code: it gives the host up, and comes again.
+    if let Some(first) = banner.and_then(|banner| banner.reply.lines.first()).filter(|line| line.code.is_none()) {
+        return Some(Delivery::Deferred(format!("what it says is no SMTP (\"{}\")", lossless(&first.text).trim())));
+    }
     for exchange in banner.into_iter().chain(greeting) {
         let code = exchange.reply.code().unwrap_or_default();
         if exchange.reply.is_permanent() {
@@ -157,8 +166,9 @@ fn reached(talk: &Talk<'_>, session: &Session<'_>) -> Option<Delivery> {
     match (banner, session.greeting(false).or(session.greeting(true))) {
         (Some(_), Some(_)) => None,
         _ if session.tls_failed.is_some() => None,
-        (Some(banner), _) if banner.reply.lines.iter().any(|line| line.code.is_none()) => {
-            Some(Delivery::Deferred("what it says is no SMTP".into()))
+        _ if session.gave_up.is_some() => {
+            let why = session.gave_up.unwrap_or_default();
+            Some(Delivery::Unknown(format!("it talks without end; mxray stopped {why}")))
         }
         _ => Some(Delivery::Unknown("the dialogue did not come so far".into())),
     }

@@ -1,6 +1,7 @@
 //! What a person typed into the line: a domain, a mail server, a message file, or the word before one that says which.
 
 use crate::name::{Name, NameError};
+use crate::tui::document::wrap::cut;
 
 /// Where the line leads.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,13 +41,24 @@ pub fn parse(typed: &str) -> Result<Target, String> {
     domain(typed)
 }
 
+/// How the records begin that people have on their clipboards.
+const RECORDS: [&str; 6] = ["v=spf1", "v=dmarc1", "v=dkim1", "v=stsv1", "v=tlsrptv1", "v=bimi1"];
+
 fn domain(typed: &str) -> Result<Target, String> {
+    let begins = typed.to_ascii_lowercase();
+    if RECORDS.iter().any(|record| begins.starts_with(record)) {
+        return Err("that is a record and no name: type its domain; there w tries what another text would do".into());
+    }
+    // What a mapping to a name would drop silently would be another name than the one that was typed.
+    if typed.chars().any(char::is_control) {
+        return Err("a name has no control characters: what was pasted is more than it looks".into());
+    }
     let name = Name::parse(typed).map_err(|error| match error {
         NameError::Empty => "type a domain, a URL or an address".to_owned(),
-        other => format!("{typed}: {other}"),
+        other => format!("{}: {other}", cut(typed, 40)),
     })?;
     if name.as_str().contains("\\032") {
-        return Err(format!("{typed}: a name has no blanks; a message is pasted, or opened with o"));
+        return Err(format!("{}: a name has no blanks; a message is pasted, or opened with o", cut(typed, 40)));
     }
     Ok(Target::Domain(name))
 }
@@ -88,6 +100,10 @@ mod tests {
         ] {
             assert_eq!(parse(typed), meant, "{typed}");
         }
+        for record in ["v=spf1 include:_spf.google.com -all", "V=DMARC1; p=none", "v=spf1"] {
+            assert!(parse(record).is_err_and(|why| why.contains("w tries")), "{record}");
+        }
+        assert!(parse("evil\u{1b}[2J.example").is_err_and(|why| why.contains("control characters")));
         assert!(parse("").is_err());
         assert!(parse("two words").is_err());
         assert!(parse("a..b").is_err());

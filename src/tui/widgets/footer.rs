@@ -13,6 +13,14 @@ use crate::tui::viewer::pieces;
 /// Draws the row above the footer: what has just happened, else what can be done with what is under the cursor.
 pub fn notice(state: &State, area: Rect, buffer: &mut Buffer) {
     let theme = state.shared.theme;
+    if let Some(error) = state.shared.line.as_ref().and_then(|line| line.error.as_ref()) {
+        let row = [
+            Piece::new(format!(" {} ", theme.state_glyph(crate::report::State::Error)), Look::Error),
+            Piece::new(error, Look::Error),
+        ];
+        pieces(buffer, theme, (area.x, area.y), area.width, &row);
+        return;
+    }
     if let Some(notice) = &state.shared.notice {
         let (sign, look) = if notice.bad { (" ! ", Look::Warn) } else { (" ", Look::Plain) };
         let row = [Piece::new(sign, look), Piece::new(&notice.text, look)];

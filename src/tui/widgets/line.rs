@@ -51,15 +51,10 @@ fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Op
         shown = format!("…{rest}");
     }
     let end = pieces(buffer, theme, (x, area.y), room, &[Piece { text: shown, look: Look::Strong }]);
-    let (hint, look) = match &line.error {
-        Some(error) => (error.as_str(), Look::Error),
-        None if value.is_empty() => (line.hint.as_str(), Look::Dim),
-        None => ("", Look::Dim),
-    };
-    let gap = if value.is_empty() { 1 } else { 3 };
-    let at = end.saturating_add(gap);
-    if at < area.right() {
-        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(hint, look)]);
+    // What is wrong stands above the keys, where there is room for it whatever was typed.
+    let at = end.saturating_add(1);
+    if value.is_empty() && at < area.right() {
+        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(&line.hint, Look::Dim)]);
     }
     let cursor = x + u16::try_from(before - skip).unwrap_or(0);
     Some(Position { x: cursor.min(area.right().saturating_sub(1)), y: area.y })

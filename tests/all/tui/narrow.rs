@@ -104,3 +104,24 @@ fn the_address_of_a_file_is_no_heading_in_capitals() {
     let screen = opened(vec![file]);
     assert!(screen.contains("https://mta-sts.shop.example"), "{screen}");
 }
+
+#[test]
+fn what_is_wrong_with_a_long_line_is_seen_at_eighty_columns() {
+    let mut state = super::coloured(super::DOMAIN);
+    for (typed, told) in [
+        (
+            "v=spf1 include:_spf.google.com include:spf.protection.outlook.com include:servers.mcsv.net -all",
+            "that is a record",
+        ),
+        (
+            "a name with blanks that is longer than the window is wide, which nobody types but somebody pastes",
+            "a label is longer",
+        ),
+    ] {
+        mxray::tui::update::update(&mut state, mxray::tui::event::Event::Paste(typed.into()));
+        press(&mut state, "⏎");
+        let screen = rows(&draw(&mut state, (80, 24))).join("\n");
+        assert!(screen.contains(told), "{screen}");
+        press(&mut state, "⎋:");
+    }
+}

@@ -160,6 +160,10 @@ impl Lab {
         connect_to.push(ConnectTo { host: None, port: Some(443), to_host: None, to_port: None });
         tasks.spawn(web::serve(web));
         // whatever else is called, nothing leaves this machine
+        // Who names this machine's own address means it: mxray's listener, for one.
+        for host in ["127.0.0.1", "::1"] {
+            connect_to.push(ConnectTo { host: Some(host.to_owned()), port: None, to_host: None, to_port: None });
+        }
         connect_to.push(rule(None, None, NOBODY));
         Ok(Lab { dns: server, address, connect_to, bag, _tasks: tasks })
     }

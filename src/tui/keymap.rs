@@ -176,7 +176,7 @@ pub const BINDINGS: &[Binding] = &[
         &[PaneId::Smtp],
         || Action::SendMessage,
         "message",
-        "After DATA by hand: send the message of the message pane; asks before it does. Listening: open the captured message with the envelope that was seen",
+        "After DATA by hand: send the message of the message pane; asks before it does. Listening: open the captured message with the envelope that was seen; before one came, send the listener one for a try",
     ),
     bind(
         &[Char('c')],

@@ -402,3 +402,30 @@ fn a_sender_is_listened_to_and_its_message_opened_with_the_envelope_that_was_see
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }
+
+#[test]
+fn the_demo_needs_no_sender_to_show_what_a_listener_sees() {
+    let terminal = Terminal::start(&["--demo"], 120, 40);
+    terminal.wait_for_the_screen();
+    terminal.wait_for("monsec.example");
+    terminal.send("\x1b");
+    terminal.wait_for("q quit");
+    terminal.send("3");
+    terminal.wait_for("let it be the server");
+    terminal.send("l");
+    terminal.wait_for("listen, and answer how?");
+    terminal.send("\r");
+    terminal.wait_for("127.0.0.1:2525 accept");
+    terminal.send("\x15");
+    terminal.wait_for("ADDR:PORT and the replies");
+    terminal.send("127.0.0.1:0 accept\r");
+    terminal.wait_for("m: mxray sends it");
+    terminal.send("m");
+    terminal.wait("the session", |screen| screen.contains("mxray closed") && screen.contains("1 message"));
+    terminal.send("m");
+    terminal.wait_for("session 1, message 1");
+    terminal.send("q");
+    terminal.wait_for("would be lost");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}

@@ -181,6 +181,20 @@ fn a_captured_message_opens_with_the_envelope_that_was_seen() {
 }
 
 #[test]
+fn who_has_no_sender_lets_mxray_send_to_itself() {
+    let mut state = listening();
+    assert!(keys(&mut state, "m").is_empty(), "there is no message to send");
+    state.shared.message = Some(b"Subject: x\r\n\r\nx\r\n".as_slice().into());
+    let effects = keys(&mut state, "m");
+    let [Effect::Start(_, job)] = effects.as_slice() else { panic!("{effects:?}") };
+    let Task::Smtp { target, plan } = &job.task else { panic!("{job:?}") };
+    assert_eq!(target, "127.0.0.1:40125");
+    assert!(plan.data.is_some() && plan.rcpt_to == ["you@example.com"]);
+    let text = rows(&draw(&mut state, (120, 40))).join("\n");
+    assert!(text.contains("LISTENING"), "{text}");
+}
+
+#[test]
 fn what_the_person_says_of_the_envelope_goes_over_what_was_seen_and_keeps_the_rest() {
     let mut state = listening();
     come(&mut state, whole(1));

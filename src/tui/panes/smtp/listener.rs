@@ -22,7 +22,7 @@ use crate::finding::Severity;
 use crate::smtp::annotate::Note;
 use crate::smtp::export::Form;
 use crate::smtp::listen::words::{self, line_of, notes};
-use crate::tui::action::Action;
+use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
 use crate::tui::document::wrap::{columns, cut, fit, wrap};
 use crate::tui::effect::Effect;
@@ -164,7 +164,6 @@ impl Listener {
                 Some(Place::Line(..)) => self.raw = !self.raw,
                 None => {}
             },
-            Action::SendMessage => shared.tell("no message yet"),
             Action::CopyValue => return Some(self.copy_line(listening)),
             _ => return None,
         }
@@ -227,7 +226,7 @@ impl Listener {
         rule(buffer, theme, area.x, parts.lines.y.saturating_sub(1), area.width);
         let width = usize::from(area.width).saturating_sub(2);
         if self.places.is_empty() {
-            let rows = wrap(empty(listening), width, 1);
+            let rows = wrap(empty(listening, to_send(shared).is_some()), width, 1);
             for (y, row) in (parts.lines.top()..parts.lines.bottom()).zip(rows) {
                 pieces(buffer, theme, (area.x, y), area.width, &row);
             }
@@ -388,7 +387,7 @@ fn head(listening: &Listening, theme: Theme, area: Rect) -> Vec<Vec<Piece>> {
 }
 
 /// What stands in place of sessions.
-fn empty(listening: &Listening) -> Vec<Piece> {
+fn empty(listening: &Listening, can_send: bool) -> Vec<Piece> {
     match &listening.stage {
         Stage::Starting => vec![Piece::new(" a moment ...", Look::Dim)],
         Stage::Failed(why) => vec![Piece::new(format!(" {}", visible(why)), Look::Error)],
@@ -399,9 +398,16 @@ fn empty(listening: &Listening) -> Vec<Piece> {
                 address.ip(),
                 address.port()
             );
-            vec![Piece::new(text, Look::Plain)]
+            let own = if can_send { ". Or m: mxray sends it the message of pane 2, or one of the demo's." } else { "" };
+            vec![Piece::new(text, Look::Plain), Piece::new(own, Look::Plain)]
         }
     }
+}
+
+/// A message that could be sent to the listener for a try: the one of the message pane, or one of the demo's.
+pub(super) fn to_send(shared: &Shared) -> Option<Arc<[u8]>> {
+    let offers = shared.offers.iter().filter(|offer| offer.pane == PaneId::Message);
+    shared.message.clone().or_else(|| offers.filter_map(|offer| offer.content.clone()).next())
 }
 
 fn heading(visit: &Visit, width: usize, theme: Theme) -> Vec<Piece> {

@@ -1,11 +1,15 @@
 //! Starting and stopping the listener from the SMTP pane, and which keys do something while it is shown.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::listener::to_send;
 use super::{Face, Listener, SmtpPane};
+use crate::job::{SmtpPlan, Task};
 use crate::smtp::export::Form;
 use crate::smtp::listen::{PRESETS, Plan};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
-use crate::tui::listening::Listening;
+use crate::tui::listening::{Listening, Stage};
 use crate::tui::panes::Pane;
 use crate::tui::state::{Choice, Menu, Overlay, Shared};
 
@@ -59,13 +63,42 @@ impl SmtpPane {
         }
     }
 
+    /// Sends a message to the listener itself, for who has no sender at hand. It goes no further.
+    pub(super) fn send_to_itself(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let Some(Stage::On(address)) = shared.listening.as_ref().map(|listening| listening.stage.clone()) else {
+            shared.tell("no message came");
+            return Vec::new();
+        };
+        let Some(message) = to_send(shared) else {
+            shared.tell("no message yet: point a sender here, or open a message in pane 2 and m sends it here");
+            return Vec::new();
+        };
+        let here = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let plan = SmtpPlan {
+            mail_from: Some("sender@example.org".into()),
+            rcpt_to: vec!["you@example.com".into()],
+            data: Some(message),
+            ..SmtpPlan::default()
+        };
+        let target = SocketAddr::new(here, address.port()).to_string();
+        let effects = self.begin(Task::Smtp { target, plan }, true, shared);
+        self.face = Face::Listener;
+        shared.tell("mxray sends a message to itself; v shows the client's side of it");
+        effects
+    }
+
     pub(super) fn enabled_listening(&self, action: &Action, shared: &Shared) -> bool {
         let some = shared.listening.as_ref().is_some_and(|listening| !listening.visits.is_empty());
         match action {
             Action::Enter | Action::CopyValue | Action::CopyForms | Action::NextFinding | Action::PreviousFinding => {
                 some
             }
-            Action::SendMessage | Action::Save => self.captured(action, shared).is_some(),
+            Action::Save => self.captured(action, shared).is_some(),
+            Action::SendMessage => self.captured(action, shared).is_some() || to_send(shared).is_some(),
             Action::CopyName
             | Action::CopyZone
             | Action::Search

@@ -368,6 +368,7 @@ impl Pane for SmtpPane {
             Action::CopyDialogue(form) if self.face == Face::Listener => {
                 return shared.listening.as_ref().map(|now| self.listener.copy_as(*form, now)).unwrap_or_default();
             }
+            Action::SendMessage if self.face == Face::Listener => return self.send_to_itself(shared),
             other if self.shows_listener(shared) => {
                 if let Some(listening) = &shared.listening {
                     self.listener.sync(listening);

@@ -304,7 +304,12 @@ fn read_message(path: &Path) -> Result<Arc<[u8]>, Failure> {
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(MAX_MESSAGE).read_to_end(&mut raw)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(MAX_MESSAGE).read_to_end(&mut raw))
+        std::fs::File::open(path).and_then(|file| {
+            // One read for the whole of a file that says how long it is.
+            let length = file.metadata().map_or(0, |about| about.len().min(MAX_MESSAGE));
+            raw.reserve_exact(usize::try_from(length).unwrap_or(0).saturating_add(1));
+            file.take(MAX_MESSAGE).read_to_end(&mut raw)
+        })
     };
     read.map_err(|error| Failure::file("read", path, &error))?;
     Ok(raw.into())

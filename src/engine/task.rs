@@ -17,7 +17,10 @@ use super::House;
 use super::desk::{Desk, lock};
 use super::memory::Memory;
 use super::opinion;
-use super::run::{MOMENT, TELL_AGAIN, run, run_with};
+use super::run::{MOMENT, TELL_AGAIN, contained, run, run_with};
+
+/// A message up to so many bytes is read at once: that takes a millisecond at most.
+const SMALL: usize = 128 * 1024;
 
 /// Does one job from its task to its last event.
 pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut job: Job) {
@@ -33,10 +36,18 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut j
             // The message alone holds its bytes from here on: after a repair nothing but the edits keeps the original.
             job.task = Task::Message { raw: Arc::default(), envelope: envelope.clone() };
             let reading = Reading::new(house.clone(), id);
-            let (heard, raw) = (reading.clone(), raw);
-            let read = tokio::task::spawn_blocking(move || {
-                Message::parse_watched(raw, envelope, &|reached| heard.tell(reached))
-            });
+            let heard = reading.clone();
+            let is_small = raw.len() <= SMALL;
+            let read = move || Message::parse_watched(raw, envelope, &|reached| heard.tell(reached));
+            let read = async move {
+                // Starting a thread takes longer than reading a small message does; the blocking pool contains a panic, so
+                // must this.
+                if is_small {
+                    contained(read).ok_or(())
+                } else {
+                    tokio::task::spawn_blocking(read).await.map_err(|_| ())
+                }
+            };
             match Ending(reading).when(read).await {
                 Ok(Ok(message)) => run_with(house, desk, id, job, message, Some(opinion::differing)).await,
                 Ok(Err(why)) => house.outbox.put(id, JobEvent::Failed(why.to_string())),

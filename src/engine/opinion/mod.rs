@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::config::{ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::ResponseCode;
 use mail_auth::arc::ArcError;
@@ -269,7 +269,9 @@ impl ResolverCache<Box<str>, Txt> for Keys {
 /// that has no certificates.
 fn nobody() -> Option<MessageAuthenticator> {
     let config = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
-    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls()?);
+    let mut builder =
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls()?);
+    builder.options_mut().use_hosts_file = ResolveHosts::Never;
     builder.build().ok().map(MessageAuthenticator)
 }
 

@@ -68,7 +68,7 @@ pub fn panic_is_contained() -> bool {
 }
 
 /// Runs `work`, a panic inside it included.
-fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = CONTAINED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work)).ok();
     CONTAINED.set(before);

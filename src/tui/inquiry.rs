@@ -360,8 +360,13 @@ fn title(task: &Task) -> String {
 fn message_title(raw: &[u8]) -> String {
     let start = raw.get(..raw.len().min(64 * 1024)).unwrap_or(raw);
     let header = start.split(|byte| matches!(byte, b'\r' | b'\n'));
+    // Quote marks and indentation are a copy's, not the message's; a folded line must not look like a field.
+    let first = header.clone().find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let copied = first.iter().take_while(|byte| matches!(byte, b'>' | b' ' | b'\t')).count();
+    let mark = first.get(..copied).unwrap_or_default();
     let field = |name: &str| {
         header.clone().find_map(|line| {
+            let line = line.strip_prefix(mark).unwrap_or(line);
             let (key, value) = line.split_at_checked(name.len())?;
             key.eq_ignore_ascii_case(name.as_bytes()).then(|| String::from_utf8_lossy(value).trim().to_owned())
         })

@@ -222,7 +222,7 @@ impl MessagePane {
         }
     }
 
-    fn strip(&self, shared: &Shared) -> Vec<Piece> {
+    fn strip(&self, shared: &Shared, width: u16) -> Vec<Piece> {
         let Some(message) = &self.message else { return Vec::new() };
         let whom = match &shared.engine {
             EngineStage::Ready => shared.resolver.as_str(),
@@ -238,9 +238,6 @@ impl MessagePane {
             row.push(Piece::new(way_out, Look::Dim));
             return row;
         }
-        if let Some(repairs) = repairs(shared) {
-            row.push(Piece::new(repairs, Look::Plain));
-        }
         if message.offline {
             row.push(Piece::new("OFFLINE", Look::Warn));
             row.push(Piece::new("  nothing is asked; verdicts say what they would need (x: go online)", Look::Dim));
@@ -250,6 +247,16 @@ impl MessagePane {
         } else {
             row.push(Piece::new("NOTHING ASKED YET", Look::Warn));
             row.push(Piece::new(format!("  a: ask {whom}   x: stay offline"), Look::Plain));
+        }
+        if let Some(count) = repairs(shared) {
+            // What may be asked of whom matters more: the repairs stand where there is room for them.
+            let taken: usize = row.iter().map(|piece| columns(&piece.text)).sum();
+            let word = if count == 1 { "repair" } else { "repairs" };
+            let forms =
+                [format!("{count} {word} (u: original)  "), format!("{count} {word} (u)  "), "(u)  ".to_owned()];
+            if let Some(fits) = forms.into_iter().find(|text| taken + columns(text) <= usize::from(width)) {
+                row.insert(1, Piece::new(fits, Look::Plain));
+            }
         }
         row
     }
@@ -265,14 +272,11 @@ fn said(Progress { doing, done, of }: Progress) -> String {
     format!("{doing}, {} %", done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100))
 }
 
-/// How many repairs there were, once that is known.
-fn repairs(shared: &Shared) -> Option<String> {
+/// How many repairs there were, once that is known; `None` when there was nothing to repair.
+fn repairs(shared: &Shared) -> Option<usize> {
     let headers = shared.inquiry(PaneId::Message)?.section("headers")?;
-    match headers.findings.iter().filter(|finding| finding.id.starts_with("message.repaired.")).count() {
-        0 => None,
-        1 => Some("1 repair (u: original)  ".into()),
-        count => Some(format!("{count} repairs (u: original)  ")),
-    }
+    let count = headers.findings.iter().filter(|finding| finding.id.starts_with("message.repaired.")).count();
+    (count > 0).then_some(count)
 }
 
 /// Reads `IP HELO MAILFROM`, each may be left out from the right, `-` means "as the headers say".
@@ -362,7 +366,7 @@ impl Pane for MessagePane {
         if self.message.is_none() {
             return start::message(shared, area, buffer);
         }
-        let mut row = self.strip(shared);
+        let mut row = self.strip(shared, area.width);
         if area.width < 70
             && let Some(first) = row.first_mut()
         {

@@ -94,13 +94,39 @@ fn a_message_that_is_read_is_not_left_by_esc() {
 }
 
 #[test]
+fn what_may_be_asked_of_whom_stands_in_the_strip_before_the_repairs() {
+    let mut state = fresh();
+    update(&mut state, Event::Ready("system 192.0.2.53".into()));
+    update(&mut state, Event::Opened("a-message-with-a-long-name.eml".into(), Ok(Arc::from(MAIL.as_bytes()))));
+    let mut headers = Section::new("headers", "Headers");
+    headers.findings.push(Finding::info("message.repaired.quoted", "4 lines were quoted."));
+    tell(&mut state, 1, report(vec![headers]));
+    for (width, says) in [
+        (140, "1 repair (u: original)"),
+        (120, "1 repair (u)  NOTHING"),
+        (112, "bytes  (u)  NOTHING"),
+        (105, "eml, 41 bytes  NOTHING"),
+    ] {
+        update(&mut state, Event::Resize(width, 30));
+        super::settle(&mut state);
+        let area = ratatui::layout::Rect::new(0, 0, width, 30);
+        let mut buffer = ratatui::buffer::Buffer::empty(area);
+        crate::tui::view::draw(&state, area, &mut buffer);
+        let shown: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+        assert!(shown.contains(says) && shown.contains("x: stay offline"), "{width}: {shown}");
+    }
+}
+
+#[test]
 fn u_shows_the_message_as_it_came_and_again_the_report() {
     let mut state = fresh();
+    update(&mut state, Event::Ready("192.0.2.53".into()));
     update(&mut state, Event::Paste(["> From: a@b.example\n> Subject: x\n>\n", &"> hi\n".repeat(60)].concat()));
     let mut headers = Section::new("headers", "Headers");
     headers.findings.push(Finding::info("message.repaired.quoted", "4 lines were quoted."));
     tell(&mut state, 1, report(vec![headers]));
     assert!(screen(&state).contains("1 repair (u: original)"), "{}", screen(&state));
+    assert!(screen(&state).contains("From  a@b.example   Subject  x"), "{}", screen(&state));
     press(&mut state, "u");
     let now = screen(&state);
     assert!(now.contains("As it came") && now.contains(" > From: a@b.example␊") && now.contains(" > hi␊"), "{now}");

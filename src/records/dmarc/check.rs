@@ -116,12 +116,10 @@ fn look(domain: &Domain, seen: &Seen<'_>) -> Result<Section, Wait> {
         }
         _ => Ok(Vec::new()),
     };
-    let elsewhere = if found.record.is_none() && found.temperror.is_none() {
-        elsewhere(&domain.name, seen)
-    } else {
-        Ok(Vec::new())
-    };
-    let (old, mx, apex, external, elsewhere) = (old?, mx?, apex?, asked?, elsewhere?);
+    let (old, mx, apex, external) = (old?, mx?, apex?, asked?);
+    // Below a name that is not there nothing is (RFC 8020).
+    let is_missing = found.record.is_none() && found.temperror.is_none() && !apex.is_no_such_name();
+    let elsewhere = if is_missing { elsewhere(&domain.name, seen)? } else { Vec::new() };
     let texts: Vec<String> = apex.texts().map(|text| lossless(&text).into_owned()).collect();
     let misplaced: Vec<(Name, Dns<'_>)> = std::iter::once((domain.name.clone(), apex)).chain(elsewhere).collect();
     let misplaced = misplaced.iter().find_map(|(name, answer)| Some((name, answer, record_in(answer)?)));

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::check::{Check, Memo, Seen, Wait};
 use crate::finding::{Finding, Severity};
+use crate::message::envelope::same_organisation;
 use crate::message::{FieldRef, Message};
 use crate::report::{Block, Cell, Fact, Section, State};
 
@@ -55,6 +56,16 @@ fn is_ours(message: &Message, field: &FieldRef<'_>) -> Option<bool> {
     message.border().map(|border| field.index < border.field)
 }
 
+/// The same for a field that Microsoft writes at the header's end: its border renames such fields from outside
+/// (`…-Untrusted`), so that a plain one behind it is its own.
+fn is_microsofts(message: &Message, field: &FieldRef<'_>) -> Option<bool> {
+    let border = message.border()?;
+    let (_, hop) = message.hops().get(border.hop - 1)?;
+    let by = hop.by.as_deref().unwrap_or_default();
+    let is_untrusted = field.name().to_ascii_lowercase().ends_with(b"-untrusted");
+    Some(field.index < border.field || (same_organisation(by, "outlook.com") && !is_untrusted))
+}
+
 /// Words for where a field stands.
 fn place(message: &Message, field: &FieldRef<'_>) -> &'static str {
     match is_ours(message, field) {
@@ -75,7 +86,12 @@ fn microsoft(message: &Message, section: &mut Section) {
     let mut told = serde_json::Map::new();
     for field in names.iter().flat_map(|name| message.named(name).take(MAX_FIELDS)) {
         let pairs = microsoft::pairs(&value(&field));
-        let mut facts = vec![Fact::new(field.name_text().into_owned(), Cell::from(place(message, &field)).dimmed())];
+        let is_theirs = is_microsofts(message, &field) == Some(true);
+        let place = match is_ours(message, &field) {
+            Some(false) if is_theirs => "Microsoft's own: its border renames such fields from outside",
+            _ => place(message, &field),
+        };
+        let mut facts = vec![Fact::new(field.name_text().into_owned(), Cell::from(place).dimmed())];
         for (key, value) in &pairs {
             let (words, severity) = microsoft::words(key, value);
             told.entry(key.to_lowercase()).or_insert_with(|| json!(value));
@@ -85,7 +101,7 @@ fn microsoft(message: &Message, section: &mut Section) {
         }
         section.blocks.push(Block::Facts(facts));
         // Their verdict is news only when somebody whom the reader trusts wrote it.
-        if is_ours(message, &field) == Some(true) {
+        if is_theirs {
             for (key, value) in &pairs {
                 if let Some(finding) = microsoft::finding(key, value) {
                     section.findings.push(finding.with_span(field.field.value));
@@ -251,6 +267,11 @@ mod tests {
         );
         assert_eq!(ids(&section), ["vendor.microsoft-spam", "vendor.microsoft-verdict"]);
         assert!(ids(&looked(&format!("{BORDER}{report}"))).is_empty());
+        // Microsoft writes its verdict at the end of the header, and renames what comes from outside.
+        let outlook = "Received: from o.s.example (192.0.2.1) by DB5EUR01FT035.mail.protection.outlook.com\r\n (10.152.4.1) with Microsoft SMTP Server id 15.20; Tue, 24 Nov 2026 09:58:12 +0000\r\n";
+        assert_eq!(ids(&looked(&format!("{outlook}{report}"))), ["vendor.microsoft-spam", "vendor.microsoft-verdict"]);
+        let forged = report.replace("Report:", "Report-Untrusted:").replace("X-Microsoft-Antispam:", "X-Other:");
+        assert!(ids(&looked(&format!("{outlook}{forged}"))).is_empty());
     }
 
     #[test]

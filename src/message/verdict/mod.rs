@@ -174,11 +174,11 @@ impl Read<'_> {
             .filter(|(_, one)| one["result"] == "pass" && one["aligned"] == true)
             .map(|(number, _)| format!("#{number}"))
             .collect();
-        let sent = "lets the server that sent it send (SPF)";
+        let sent = "let it be sent (SPF)";
         match (signed.as_slice(), by_spf) {
             ([], _) => sent.to_owned(),
             (signed, false) => format!("signed it (DKIM {})", signed.join(", ")),
-            (signed, true) => format!("signed it (DKIM {}), and {sent}", signed.join(", ")),
+            (signed, true) => format!("signed it (DKIM {}) and {sent}", signed.join(", ")),
         }
     }
 

@@ -48,6 +48,19 @@ fn p_asks_for_the_clipboard_in_every_pane_and_its_text_is_a_paste() {
     );
 }
 
+#[test]
+fn the_copies_of_a_message_begin_with_the_ticket_and_offer_no_zone() {
+    let mut state = fresh();
+    update(&mut state, Event::Paste(MAIL.into()));
+    tell(&mut state, 1, report(vec![Section::new("dmarc", "DMARC")]));
+    press(&mut state, "Y");
+    let Some(Overlay::Menu(menu)) = &state.shared.overlay else { panic!("no menu") };
+    let items: Vec<&str> = menu.items.iter().map(|(text, _)| text.as_str()).collect();
+    assert!(items.first().is_some_and(|first| first.ends_with("for a ticket")), "{items:?}");
+    assert!(!items.iter().any(|text| text.contains("zone")), "{items:?}");
+    assert!(items.last().is_some_and(|last| last.starts_with("an Authentication-Results")), "{items:?}");
+}
+
 /// What the screen shows at 100x30.
 fn screen(state: &State) -> String {
     let area = ratatui::layout::Rect::new(0, 0, 100, 30);

@@ -293,7 +293,7 @@ fn a_whole_report_is_copied_as_text_and_as_markdown() {
             })
             .unwrap_or_default()
     };
-    let (text, markdown) = (copied("Y↓↓⏎"), copied("Y↓↓↓⏎"));
+    let (text, markdown) = (copied("Y↓⏎"), copied("Y↓↓⏎"));
     assert!(text.contains("SPOOFED?  hard"), "{text}");
     assert!(markdown.starts_with('#') && markdown.contains("SPOOFED?"), "{markdown}");
 }

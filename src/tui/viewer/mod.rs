@@ -337,7 +337,10 @@ impl Viewer {
                 items.push((form.label().to_owned(), Choice::Copy(wanted)));
             }
         }
-        items.push(("all suggestions as a zone snippet".into(), Choice::Copy(Wanted::Zone)));
+        let suggests = |inquiry: &Inquiry| inquiry.sections().any(|section| !section.suggestions.is_empty());
+        if shared.inquiry(self.pane).is_some_and(suggests) {
+            items.push(("all suggestions as a zone snippet".into(), Choice::Copy(Wanted::Zone)));
+        }
         items.push(("this report in a few lines, for a ticket".into(), Choice::Copy(Wanted::Ticket)));
         items.push(("this report as text".into(), Choice::Copy(Wanted::Report(Printed::Text))));
         items.push(("this report as Markdown".into(), Choice::Copy(Wanted::Report(Printed::Markdown))));

@@ -80,7 +80,7 @@ async fn the_clean_mail_is_a_yes() {
     let report = verify("clean").await;
     assert_eq!(signatures(&report), ["flawless.example pass true", "flawless.example pass true"]);
     assert_eq!((fact(&report, "spf", "result"), fact(&report, "dmarc", "result")), (&"pass".into(), &"pass".into()));
-    let yes = "yes: flawless.example signed it (DKIM #1, #2), and lets the server that sent it send (SPF). That does not make it honest.";
+    let yes = "yes: flawless.example signed it (DKIM #1, #2) and let it be sent (SPF). That does not make it honest.";
     assert_eq!(report.verdict[0].answer, yes);
     assert_eq!(claims(&report), [("mx.corp.example", true, Some(true)); 4], "the border said the same on arrival");
 }

@@ -19,7 +19,7 @@ use crate::check::{
 };
 use crate::engine::tls;
 use crate::finding::Finding;
-use crate::smtp::listen::{Act, Greylist, Plan, Server};
+use crate::smtp::listen::{Act, Greylist, Plan, Server, remark};
 
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
@@ -271,7 +271,9 @@ impl Conversation {
             return Err(Lost::Over);
         };
         let accepting = TlsAcceptor::from(self.room.tls.clone()).accept(socket);
-        let why = match timeout(HANDSHAKE, accepting).await {
+        let implicit = self.room.plan.scenario.implicit_tls;
+        let patience = HANDSHAKE.min(self.room.plan.limits.idle);
+        let why = match timeout(patience, accepting).await {
             Ok(Ok(stream)) => {
                 let session = session(&stream);
                 let version: Arc<str> = session.version.as_str().into();
@@ -282,8 +284,11 @@ impl Conversation {
                 self.tell();
                 return Ok(());
             }
-            Ok(Err(why)) => refused(&why),
-            Err(_) => Refused { words: "the handshake did not end in time".into(), finding: None },
+            Ok(Err(why)) => refused(&why, implicit),
+            Err(_) => Refused {
+                words: format!("the handshake did not end within {} s", patience.as_secs_f64()),
+                finding: Some(no_handshake(implicit)),
+            },
         };
         self.enter(TranscriptEvent::TlsFailed(why.words));
         if let Some(finding) = why.finding {
@@ -381,7 +386,7 @@ struct Refused {
     finding: Option<Finding>,
 }
 
-fn refused(why: &std::io::Error) -> Refused {
+fn refused(why: &std::io::Error, implicit: bool) -> Refused {
     use rustls::AlertDescription as Alert;
     let plain = |words: String| Refused { words, finding: None };
     match tls::within(why) {
@@ -392,25 +397,14 @@ fn refused(why: &std::io::Error) -> Refused {
             | Alert::UnsupportedCertificate),
         )) => Refused {
             words: format!("the client refused the certificate (alert {})", tls::spaced(&format!("{alert:?}"))),
-            finding: Some(
-                Finding::info(
-                    "listen.certificate-refused",
-                    "The client checks certificates and refused mxray's, which is self-signed. It is right to.",
-                )
-                .with_fix("To see the rest of its session, let it accept any certificate, or listen with no-starttls."),
-            ),
+            finding: Some(remark::certificate_refused()),
         },
         Some(rustls::Error::AlertReceived(alert)) => {
             plain(format!("the client gave up the handshake (alert {})", tls::spaced(&format!("{alert:?}"))))
         }
-        Some(rustls::Error::InvalidMessage(_)) => Refused {
-            words: "what the client sent is no TLS".into(),
-            finding: Some(Finding::warning(
-                "listen.no-tls-handshake",
-                "The client did not begin a TLS handshake where one was due. Something between it and mxray may have changed \
-                 what was said, or it ignores the reply.",
-            )),
-        },
+        Some(rustls::Error::InvalidMessage(_)) => {
+            Refused { words: "what the client sent is no TLS".into(), finding: Some(no_handshake(implicit)) }
+        }
         Some(rustls::Error::PeerIncompatible(_)) => {
             plain("the client offers no TLS version or cipher that mxray accepts (TLS 1.2 and 1.3)".into())
         }
@@ -418,4 +412,8 @@ fn refused(why: &std::io::Error) -> Refused {
         None if why.kind() == std::io::ErrorKind::UnexpectedEof => plain("the client left during the handshake".into()),
         None => plain(why.to_string()),
     }
+}
+
+fn no_handshake(implicit: bool) -> Finding {
+    if implicit { remark::no_tls_on_tls_port() } else { remark::no_tls_handshake() }
 }

@@ -10,7 +10,7 @@ mod chunk;
 mod command;
 mod login;
 mod path;
-mod remark;
+pub mod remark;
 mod scenario;
 mod server;
 #[cfg(test)]

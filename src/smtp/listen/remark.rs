@@ -15,21 +15,42 @@ pub(super) fn early_talk(bytes: usize) -> Finding {
     .with_reference("RFC 5321 §3.1")
 }
 
-pub(super) fn clear_port(implicit: bool) -> Finding {
-    match implicit {
-        false => Finding::error(
-            "listen.tls-on-clear-port",
-            "The client began with a TLS handshake, but this port begins in the clear: it is set to implicit TLS (SMTPS).",
-        )
-        .with_fix("Set the client to STARTTLS, or listen with implicit-tls.")
-        .with_reference("RFC 8314 §3.3"),
-        true => Finding::error(
-            "listen.no-tls-on-tls-port",
-            "The client did not begin with a TLS handshake although this port is set to implicit TLS.",
-        )
-        .with_fix("Set the client to implicit TLS, or listen without implicit-tls.")
-        .with_reference("RFC 8314 §3.3"),
-    }
+pub(super) fn tls_on_clear_port() -> Finding {
+    Finding::error(
+        "listen.tls-on-clear-port",
+        "The client began with a TLS handshake, but this port begins in the clear: it is set to implicit TLS (SMTPS).",
+    )
+    .with_fix("Set the client to STARTTLS, or listen with implicit-tls.")
+    .with_reference("RFC 8314 §3.3")
+}
+
+/// No handshake came where TLS begins with the first byte.
+pub fn no_tls_on_tls_port() -> Finding {
+    Finding::error(
+        "listen.no-tls-on-tls-port",
+        "The client did not begin with a TLS handshake although this port is set to implicit TLS: it speaks or waits in the clear.",
+    )
+    .with_fix("Set the client to implicit TLS, or listen without implicit-tls.")
+    .with_reference("RFC 8314 §3.3")
+}
+
+/// No handshake came after STARTTLS was answered 220.
+pub fn no_tls_handshake() -> Finding {
+    Finding::warning(
+        "listen.no-tls-handshake",
+        "The client did not begin a TLS handshake after STARTTLS was answered 220. Something between it and mxray may have \
+         changed what was said, or it ignores the reply.",
+    )
+    .with_reference("RFC 3207 §4")
+}
+
+/// The client does not trust a certificate that signed itself.
+pub fn certificate_refused() -> Finding {
+    Finding::info(
+        "listen.certificate-refused",
+        "The client checks certificates and refused mxray's, which is self-signed. It is right to.",
+    )
+    .with_fix("To see the rest of its session, let it accept any certificate, or listen with no-starttls.")
 }
 
 pub(super) fn not_smtp() -> Finding {

@@ -210,7 +210,7 @@ impl Server {
     fn some_of_a_line(&mut self, bytes: &[u8]) -> usize {
         if self.tls.is_none() && self.line.is_empty() && self.commands == 0 && is_client_hello(bytes) {
             self.enter(TranscriptEvent::EarlyTalk(shortened(bytes)));
-            self.remark(remark::clear_port(false));
+            self.remark(remark::tls_on_clear_port());
             self.close();
             return bytes.len();
         }

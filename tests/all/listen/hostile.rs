@@ -288,6 +288,18 @@ async fn garbage_for_tls_and_tls_where_none_is_due_are_told_apart() {
 }
 
 #[tokio::test]
+async fn who_speaks_or_waits_in_the_clear_where_tls_begins_at_once_is_told() {
+    let mut plan = plan(&["implicit-tls"]);
+    plan.limits.idle = Duration::from_millis(300);
+    let mut ear = Ear::with(plan).await;
+    let _waits = ear.connect().await;
+    assert_eq!(ids(&*ear.ended().await), ["listen.no-tls-on-tls-port"]);
+    let mut speaks = ear.connect().await;
+    speaks.write_all(b"EHLO mx.example.org\r\n").await.unwrap();
+    assert_eq!(ids(&*ear.ended().await), ["listen.no-tls-on-tls-port"]);
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_asked_to_leave_and_who_never_ends_too() {
     let mut plan = plan(&[]);
     (plan.limits.idle, plan.limits.total) = (Duration::from_millis(200), Duration::from_millis(600));

@@ -291,10 +291,7 @@ pub(super) fn known_servers(shared: &Shared) -> Option<Menu> {
         return None;
     }
     let items = vec![
-        (
-            format!("authoritative: what the servers of {zone} publish, what yours keeps"),
-            Choice::Act(Action::Authoritative),
-        ),
+        (format!("authoritative: what {zone} publishes, what yours keeps"), Choice::Act(Action::Authoritative)),
         ("those it started with".to_owned(), Choice::Switch(Vec::new(), String::new())),
         ("others ...".to_owned(), Choice::Act(Action::TypeServers)),
     ];

@@ -23,9 +23,18 @@ pub fn view(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) ->
     }
 }
 
+/// Whether a question would leave too little of the row for its answer; it then stands over the pane.
+pub fn is_long(label: &str, width: u16) -> bool {
+    columns(label) * 2 > usize::from(width)
+}
+
 fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let theme = shared.theme;
-    let label = if line.purpose == Purpose::Go { " : ".to_owned() } else { format!(" {}: ", line.label) };
+    let label = match line.purpose {
+        Purpose::Go => " : ".to_owned(),
+        Purpose::Blank(key) if is_long(&line.label, area.width) => format!(" {}: ", key.replace('_', " ")),
+        _ => format!(" {}: ", line.label),
+    };
     let x = pieces(buffer, theme, (area.x, area.y), area.width, &[Piece::new(label, Look::Strong)]);
     let room = area.right().saturating_sub(x + 1);
     if room == 0 {

@@ -7,14 +7,20 @@ use crate::tui::document::Piece;
 use crate::tui::document::wrap::{columns, fit, wrap};
 use crate::tui::inquiry::size;
 use crate::tui::keymap::{BINDINGS, pane_word, works_in};
-use crate::tui::state::{Menu, Overlay, State};
+use crate::tui::state::{Menu, Overlay, Purpose, State};
 use crate::tui::theme::Look;
 use crate::tui::viewer::pieces;
+use crate::tui::widgets::line::is_long;
 
 /// Draws what lies over the pane's area, if anything does.
 pub fn view(state: &State, area: Rect, buffer: &mut Buffer) {
     match &state.shared.overlay {
-        None => {}
+        None => {
+            let asked = state.shared.line.as_ref().filter(|line| matches!(line.purpose, Purpose::Blank(_)));
+            if let Some(line) = asked.filter(|line| is_long(&line.label, area.width)) {
+                note(state, area, "what only you know", &line.label, buffer);
+            }
+        }
         Some(Overlay::Help(top)) => {
             paper(state, area, &help(state, usize::from(area.width)), usize::from(*top), buffer)
         }

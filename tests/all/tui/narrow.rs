@@ -125,3 +125,22 @@ fn what_is_wrong_with_a_long_line_is_seen_at_eighty_columns() {
         press(&mut state, "⎋:");
     }
 }
+
+#[test]
+fn a_long_question_stands_over_the_pane_and_leaves_the_row_to_its_answer() {
+    let mut section = mxray::report::Section::new("mx", "MX");
+    let name = mxray::name::Name::from_text("s1._domainkey.example.org").expect("a name");
+    let zone = mxray::name::Name::from_text("example.org").expect("a name");
+    let mut suggestion = mxray::finding::Suggestion::txt(&name, &zone, "v=DKIM1; p={public_key}");
+    let prompt =
+        "The public key of a new pair in base64, made by a command that is longer than any row of this window: openssl";
+    suggestion.blanks.push(mxray::finding::Blank { key: "public_key", prompt: prompt.into() });
+    section.suggestions.push(suggestion);
+    let mut state = domain(vec![JobEvent::Section(std::sync::Arc::new(section))]);
+    press(&mut state, "↓yMIIB");
+    for size in [(80, 24), (40, 12)] {
+        let screen = rows(&draw(&mut state, size)).join("\n");
+        assert!(screen.contains(" public key: MIIB"), "{screen}");
+        assert!(screen.contains("The public key of a new") && screen.contains("openssl"), "{screen}");
+    }
+}

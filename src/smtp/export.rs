@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::check::{Transcript, TranscriptEvent};
 use crate::smtp::annotate::annotate;
-use crate::smtp::lines::line_of;
+use crate::smtp::lines::{line_of, lines, stages};
 use crate::smtp::session::{Session, Verb};
 use crate::untrusted::{lossless, visible};
 
@@ -16,6 +16,8 @@ pub enum Form {
     Text,
     /// A table.
     Markdown,
+    /// As the fact `transcript.hosts` of the report has it (contract.md): one object a dialogue.
+    Json,
     /// The command line that repeats it.
     Swaks,
 }
@@ -33,11 +35,16 @@ pub struct Held<'a> {
 
 /// Dialogues in one form.
 pub fn export(held: &[Held<'_>], form: Form) -> String {
+    if form == Form::Json {
+        let hosts: Vec<serde_json::Value> = held.iter().map(json).collect();
+        return serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts })).unwrap_or_default() + "\n";
+    }
     let parts: Vec<String> = held
         .iter()
         .map(|one| match form {
             Form::Text => text(one),
             Form::Markdown => markdown(one),
+            Form::Json => String::new(),
             Form::Swaks => swaks(one),
         })
         .collect();
@@ -66,6 +73,15 @@ fn markdown(held: &Held<'_>) -> String {
         let _ = writeln!(out, "| {at:.1} | {who} | `{}` | {} |", cell(&words), cell(&note.text));
     }
     out
+}
+
+fn json(held: &Held<'_>) -> serde_json::Value {
+    serde_json::json!({
+        "name": held.host,
+        "port": held.port,
+        "lines": lines(held.transcript, held.host),
+        "stages": stages(&Session::read(held.transcript)),
+    })
 }
 
 /// swaks options that say the same again; a password is asked for, never written down.
@@ -156,6 +172,8 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_obeys_is_exported() {
         let t = transcript("*connect\nS: 220 \u{1b}[31m|`evil\u{202e}\nC: QUIT\nS: 221 bye");
+        let json: serde_json::Value = serde_json::from_str(&export(&[held(&t)], Form::Json)).unwrap();
+        assert_eq!(json["hosts"][0]["lines"][1]["text"], "220 \u{1b}[31m|`evil\u{202e}", "JSON escapes by itself");
         for form in [Form::Text, Form::Markdown, Form::Swaks] {
             let out = export(&[held(&t)], form);
             assert!(!out.chars().any(|c| c != '\n' && crate::untrusted::is_hidden(c)), "{out}");

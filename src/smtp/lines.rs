@@ -189,7 +189,8 @@ fn address(talk: &Talk<'_>) -> Option<String> {
     dns.or(went).map(|address| address.to_string())
 }
 
-fn lines(transcript: &Transcript, host: &str) -> Vec<Value> {
+/// The lines of a dialogue as the contract has them.
+pub(crate) fn lines(transcript: &Transcript, host: &str) -> Vec<Value> {
     let notes = annotate(transcript, host);
     let entries = transcript.entries.iter().zip(notes);
     entries
@@ -206,7 +207,8 @@ fn lines(transcript: &Transcript, host: &str) -> Vec<Value> {
 }
 
 /// How long each stage took, in milliseconds; a stage that was not reached is left out.
-fn stages(session: &Session<'_>) -> Value {
+/// How long each stage took, in milliseconds.
+pub(crate) fn stages(session: &Session<'_>) -> Value {
     let mut stages = serde_json::Map::new();
     let took = |verb| session.last(verb).and_then(Exchange::took);
     for (key, length) in [

@@ -5,6 +5,20 @@ use base64::Engine as _;
 /// What stands in place of a secret.
 pub const MASK: &[u8] = b"********";
 
+/// How many characters of a line that is being typed may be shown: all of them, but for what follows `AUTH` and a mechanism.
+pub fn shown(typed: &str) -> usize {
+    let all = typed.chars().count();
+    let Some((auth, rest)) = typed.trim_start().split_once(' ') else { return all };
+    let rest = rest.trim_start();
+    match rest.find(' ') {
+        Some(end) if auth.eq_ignore_ascii_case("AUTH") => {
+            let secret = rest.get(end..).unwrap_or_default();
+            all - secret.trim_start().chars().count()
+        }
+        Some(_) | None => all,
+    }
+}
+
 /// Follows a dialogue and knows which line is a secret (RFC 4954 §4).
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
@@ -108,6 +122,21 @@ mod tests {
             "typed in the clear by mistake"
         );
         assert_eq!(run(&["AUTH XOAUTH2 dXNlcj1h"]), ["AUTH XOAUTH2 ********"]);
+    }
+
+    #[test]
+    fn a_secret_is_covered_while_it_is_typed() {
+        for (typed, open) in [
+            ("AUTH PLAIN AGEAYg==", "AUTH PLAIN "),
+            (" auth  plain  AGEAYg==", " auth  plain  "),
+            ("AUTH PLAIN ", "AUTH PLAIN "),
+            ("AUTH PLAIN", "AUTH PLAIN"),
+            ("AUTH XOAUTH2 grün x", "AUTH XOAUTH2 "),
+            ("MAIL FROM:<a@b> SIZE=3", "MAIL FROM:<a@b> SIZE=3"),
+            ("", ""),
+        ] {
+            assert_eq!(typed.chars().take(shown(typed)).collect::<String>(), open);
+        }
     }
 
     #[test]

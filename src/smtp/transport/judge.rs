@@ -288,6 +288,16 @@ impl Judged<'_> {
         }
     }
 
+    /// What a sender reports that is told to require DANE of everybody (RFC 8460 §4.3.2.1); most are not.
+    fn if_dane_is_required(&self) -> &str {
+        match self.dane {
+            Dane::None | Dane::Insecure | Dane::NotValidated => "dane-required",
+            Dane::LookupFailed(_) | Dane::AllUnusable | Dane::Mismatch(_) | Dane::NoTls | Dane::Match(_) => {
+                self.report.trim_matches(|c| c == '(' || c == ')')
+            }
+        }
+    }
+
     /// As JSON.
     pub fn facts(&self) -> Value {
         let pkix = match self.tls {
@@ -307,6 +317,7 @@ impl Judged<'_> {
             "requiretls": self.requiretls,
             "dnssec_claimed": self.claimed,
             "tls_rpt_result": self.report.trim_matches(|c| c == '(' || c == ')'),
+            "tls_rpt_result_if_dane_is_required": self.if_dane_is_required(),
             "delivery": { "plain": self.plain.word(), "mta_sts": self.sts.word(), "dane": self.with_dane().word() },
         })
     }

@@ -2,7 +2,7 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::check::world::World;
-use crate::check::{Answer, Dnssec, Evidence, Query, Transcript};
+use crate::check::{Answer, Dnssec, Evidence, PkixFault, Query, Transcript};
 use crate::job::SmtpPlan;
 use crate::report::LookupId;
 use crate::smtp::session::tests::transcript;
@@ -14,8 +14,11 @@ const ZONE: &str = "example.com MX 10 mail.example.com\nmail.example.com A 192.0
 
 /// Runs the check on a world whose every dialogue is `said`.
 fn transport(world: &World, said: &str) -> Section {
+    transport_with(world, transcript(said))
+}
+
+fn transport_with(world: &World, mut said: Transcript) -> Section {
     let target = Target::parse("example.com", SmtpPlan::default()).unwrap();
-    let mut said: Transcript = transcript(said);
     said.finished = true;
     let mut evidence = Evidence::default();
     for round in 0..8 {
@@ -135,4 +138,73 @@ fn faults_of_dns_are_unknown_and_never_absent() {
             assert_eq!(section.state, crate::report::State::Unknown, "{fault} {}", section.id);
         }
     }
+}
+
+/// [`GOOD`] with a certificate that fails so.
+fn faulty(fault: PkixFault) -> Transcript {
+    let mut said = transcript(GOOD);
+    for entry in &mut said.entries {
+        if let crate::check::TranscriptEvent::TlsStarted(session) = &mut entry.event {
+            std::sync::Arc::make_mut(session).pkix = Err(fault.clone());
+        }
+    }
+    said
+}
+
+/// The result types of RFC 8460 §4.3, each by a world that brings it about.
+#[test]
+fn every_result_type_of_tls_rpt_is_reachable() {
+    let enforced = || with_policy("enforce", "mail.example.com");
+    let announced = || world("_mta-sts.example.com TXT \"v=STSv1; id=1;\"");
+    let url = "https://mta-sts.example.com/.well-known/mta-sts.txt";
+    let tlsa = |record: &str| world(&format!("_25._tcp.mail.example.com TLSA {record}")).with_dnssec(Dnssec::Secure);
+    let zeros = "0".repeat(64);
+    let mut reached = std::collections::BTreeSet::new();
+    let by_host = [
+        (transport(&enforced(), CLEAR), "starttls-not-supported"),
+        (transport_with(&enforced(), faulty(PkixFault::WrongName)), "certificate-host-mismatch"),
+        (transport_with(&enforced(), faulty(PkixFault::Expired)), "certificate-expired"),
+        (transport_with(&enforced(), faulty(PkixFault::SelfSigned)), "certificate-not-trusted"),
+        (transport_with(&enforced(), faulty(PkixFault::UnknownIssuer)), "certificate-not-trusted"),
+        (transport_with(&enforced(), faulty(PkixFault::Other("revoked".into()))), "validation-failure"),
+        (transport(&tlsa(&format!("3 1 1 {zeros}")), GOOD), "validation-failure"),
+        (transport(&tlsa(&format!("0 1 1 {zeros}")), GOOD), "tlsa-invalid"),
+        (transport(&world("").with_dnssec(Dnssec::Bogus), GOOD), "dnssec-invalid"),
+    ];
+    for (section, result) in &by_host {
+        assert_eq!(report(section), *result);
+        reached.insert(*result);
+    }
+    let by_policy = [
+        (
+            transport(&announced().with_https(url, crate::check::HttpsOutcome::Status(404)), GOOD),
+            "sts-policy-fetch-error",
+        ),
+        (transport(&announced().with_file(url, "junk"), GOOD), "sts-policy-invalid"),
+        (
+            transport(&announced().with_https(url, crate::check::HttpsOutcome::Tls("expired".into())), GOOD),
+            "sts-webpki-invalid",
+        ),
+    ];
+    for (section, result) in &by_policy {
+        assert!(section.findings[0].text.contains(result), "{:?}", section.findings);
+        reached.insert(*result);
+    }
+    let section = transport(&world(""), GOOD);
+    assert_eq!(section.facts["hosts"][0]["tls_rpt_result_if_dane_is_required"], "dane-required");
+    reached.insert("dane-required");
+    let all = [
+        "certificate-expired",
+        "certificate-host-mismatch",
+        "certificate-not-trusted",
+        "dane-required",
+        "dnssec-invalid",
+        "starttls-not-supported",
+        "sts-policy-fetch-error",
+        "sts-policy-invalid",
+        "sts-webpki-invalid",
+        "tlsa-invalid",
+        "validation-failure",
+    ];
+    assert!(reached.iter().eq(&all), "{reached:?}");
 }

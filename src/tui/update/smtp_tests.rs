@@ -106,6 +106,12 @@ fn a_password_is_neither_shown_nor_remembered() {
     let screen: String = buffer.content().iter().map(|cell| cell.symbol()).collect();
     assert!(!screen.contains("AGEAYg"), "{screen}");
     assert_eq!(said(&press(&mut state, "⏎")), ["2 AGEAYg=="]);
+    let mut typing = by_hand(GREETED);
+    press(&mut typing, "AUTH PLAIN AGEAYg==");
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    crate::tui::view::draw(&typing, area, &mut buffer);
+    let screen: String = buffer.content().iter().map(|cell| cell.symbol()).collect();
+    assert!(screen.contains("AUTH PLAIN ********") && !screen.contains("AGEA"), "{screen}");
     press(&mut state, "AUTH PLAIN AGEAYg==⏎");
     assert!(!state.shared.said.iter().any(|line| line.contains("AGEAYg")));
 }
@@ -222,9 +228,12 @@ fn a_pasted_dialogue_opens_in_the_smtp_pane_and_a_message_does_not() {
 fn every_form_of_the_dialogue_can_be_copied() {
     let mut state = by_hand(GREETED);
     press(&mut state, "⎋");
-    for (keys, expected) in
-        [("Y⏎", "EHLO me"), ("Y↓⏎", "| what it means |"), ("Y↓↓⏎", "swaks --server mail.example --port 587")]
-    {
+    for (keys, expected) in [
+        ("Y⏎", "EHLO me"),
+        ("Y↓⏎", "| what it means |"),
+        ("Y↓↓⏎", "\"from\": \"client\""),
+        ("Y↓↓↓⏎", "swaks --server mail.example --port 587"),
+    ] {
         let effects = press(&mut state, keys);
         let copied = effects.iter().find_map(|effect| match effect {
             Effect::Copy { text, .. } => Some(text.clone()),

@@ -40,8 +40,8 @@ fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Op
     if room == 0 {
         return None;
     }
-    let stars = "*".repeat(line.input.value().chars().count());
-    let typed = if line.hidden { stars.as_str() } else { line.input.value() };
+    let covered = covered(line);
+    let typed = covered.as_str();
     let value = visible(typed).into_owned();
     let before = columns(&visible(&typed.chars().take(line.input.cursor()).collect::<String>()));
     let skip = before.saturating_sub(usize::from(room).saturating_sub(1));
@@ -67,6 +67,17 @@ fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Op
     }
     let cursor = x + u16::try_from(before - skip).unwrap_or(0);
     Some(Position { x: cursor.min(area.right().saturating_sub(1)), y: area.y })
+}
+
+/// What stands on the line as it may be shown: a secret is stars from its first letter on, the one behind `AUTH PLAIN` too.
+fn covered(line: &Line) -> String {
+    let typed = line.input.value();
+    let open = match (line.hidden, &line.purpose) {
+        (true, _) => 0,
+        (false, Purpose::Say) => crate::smtp::mask::shown(typed),
+        (false, _) => return typed.to_owned(),
+    };
+    typed.chars().enumerate().map(|(at, c)| if at < open { c } else { '*' }).collect()
 }
 
 fn title(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) {

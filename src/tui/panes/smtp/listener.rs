@@ -205,7 +205,7 @@ impl Listener {
         let Some(visit) = self.open(listening) else { return Vec::new() };
         let (what, text) = match form {
             Form::Markdown => ("the session as Markdown", words::markdown(visit)),
-            Form::Text | Form::Swaks => ("the session", words::text(visit)),
+            Form::Text | Form::Json | Form::Swaks => ("the session", words::text(visit)),
         };
         vec![Effect::Copy { what: what.to_owned(), text }]
     }

@@ -196,6 +196,7 @@ impl SmtpPane {
         let items = [
             ("the dialogue as text", Form::Text),
             ("as a Markdown table", Form::Markdown),
+            ("as JSON", Form::Json),
             ("the swaks command that repeats it", Form::Swaks),
         ];
         let items = items.map(|(words, form)| (words.to_owned(), Choice::Act(Action::CopyDialogue(form)))).to_vec();
@@ -212,6 +213,7 @@ impl SmtpPane {
         let what = match form {
             Form::Text => "the dialogue",
             Form::Markdown => "the dialogue as Markdown",
+            Form::Json => "the dialogue as JSON",
             Form::Swaks => "the swaks command",
         };
         vec![Effect::Copy { what: what.to_owned(), text: export(&held, form) }]

@@ -59,7 +59,7 @@ impl Check<Message> for Hops {
             "border",
             message.border().map(|border| json!({"hop": border.hop, "why": border.why, "chosen": border.chosen})),
         );
-        section.blocks.push(Block::Facts(border(message, &delays)));
+        section.blocks.push(Block::Facts(border(message, &delays, &reversed)));
         if !hops.is_empty() {
             section.blocks.push(Block::Table(table(message, &delays, &reversed)));
         }
@@ -131,11 +131,20 @@ fn facts(message: &Message, delays: &[Option<i64>], reversed: &[Reverse]) -> Vec
     message.hops().iter().zip(delays).enumerate().map(fact).collect()
 }
 
-fn border(message: &Message, delays: &[Option<i64>]) -> Vec<Fact> {
+fn border(message: &Message, delays: &[Option<i64>], reversed: &[Reverse]) -> Vec<Fact> {
     let Some(border) = message.border() else {
-        if message.envelope().heard.is_some() {
+        if let Some(heard) = &message.envelope().heard {
+            let ip = heard.client.ip().to_canonical();
+            let name = match reversed.iter().find(|found| found.address == ip) {
+                Some(found) => found.words(),
+                None => "an address without a public name".to_owned(),
+            };
             let words = "mxray's listener, which took the message: every hop here was written by the sender's side";
-            return vec![Fact::new("border", words)];
+            return vec![
+                Fact::new("border", words),
+                Fact::new("  client", format!("{ip} ({name}), HELO {}", heard.helo)),
+                Fact::new("  TLS", heard.tls.as_deref().unwrap_or("none: it came in the clear")),
+            ];
         }
         return vec![Fact::new("hops", "none: the message was never handed over, or its header was taken off")];
     };
@@ -315,13 +324,16 @@ fn chain(message: &Message, delays: &[Option<i64>], section: &mut Section) {
 
 /// What the hop across the border tells.
 fn crossing(message: &Message, reversed: &[Reverse], section: &mut Section) {
-    let Some((border, hop)) =
-        message.border().and_then(|border| Some((border, &message.hops().get(border.hop - 1)?.1)))
-    else {
-        return;
+    let hop = message.border().and_then(|border| Some(&message.hops().get(border.hop - 1)?.1));
+    let (by, in_the_clear) = match (hop, &message.envelope().heard) {
+        (Some(hop), _) => {
+            let in_the_clear = tls(hop) == Some(false) && hop.client_ip.is_some_and(is_public);
+            (hop.by.as_deref().unwrap_or("the border"), in_the_clear)
+        }
+        (None, Some(heard)) => ("mxray's listener", heard.tls.is_none() && is_public(heard.client.ip())),
+        (None, None) => return,
     };
-    let by = hop.by.as_deref().unwrap_or("the border");
-    if tls(hop) == Some(false) && hop.client_ip.is_some_and(is_public) {
+    if in_the_clear {
         section.findings.push(
             Finding::info(
                 "hops.no-tls",
@@ -363,7 +375,7 @@ fn crossing(message: &Message, reversed: &[Reverse], section: &mut Section) {
         ),
     };
     let mut finding = finding.with_reference("RFC 8601 §2.7.3").with_evidence(reverse.lookups.iter().copied());
-    if let Some(field) = message.field(border.field) {
+    if let Some(field) = message.border().and_then(|border| message.field(border.field)) {
         finding = finding.with_span(field.field.value);
     }
     section.findings.push(finding);

@@ -85,3 +85,27 @@ fn a_forged_chain_cannot_make_us_ask_for_thousands_of_names() {
         (0..200).map(|n| hop("a", &format!("198.51.100.{n}"), "b.example", "SMTP", "09:58:00 +0000")).collect();
     assert!(settled(&chain, WORLD).asked.len() <= MAX_REVERSED);
 }
+
+#[test]
+fn the_client_of_the_listener_is_the_border_and_its_reverse_name_counts() {
+    let heard = crate::check::HeardEnvelope {
+        visit: 1,
+        client: "192.0.2.1:40000".parse().unwrap(),
+        helo: "mx.s.example".into(),
+        mail_from: "a@s.example".into(),
+        rcpt_to: vec!["b@b.example".into()],
+        tls: None,
+    };
+    let envelope = Envelope { heard: Some(heard.into()), ..Envelope::default() };
+    let chain = hop("inner.s.example", "203.0.113.9", "mx.s.example", "ESMTPS", "09:58:12 +0000");
+    let text = format!("{chain}From: a@s.example\r\n\r\n");
+    let message = Message::parse(Arc::from(text.as_bytes()), envelope).unwrap();
+    for (world, expected) in
+        [(WORLD, vec!["hops.no-tls"]), ("1.2.0.192.in-addr.arpa PTR !nxdomain\n", vec!["hops.no-ptr", "hops.no-tls"])]
+    {
+        let settled = World::parse(world).unwrap().settle(&Hops, &message, OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(ids(&settled), expected, "{world}");
+        let facts = format!("{:?}", settled.section.blocks[0]);
+        assert!(facts.contains("mxray's listener") && facts.contains("192.0.2.1"), "{facts}");
+    }
+}

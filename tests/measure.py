@@ -7,6 +7,7 @@
     tests/measure.py busy                                        keys while a job of 200 lookups runs
     tests/measure.py start                                       whole processes whose answers are there at once
     tests/measure.py smtp --peers DIR                            a TLS dialogue, against openssl and swaks
+    tests/measure.py paste                                       a paste of 10 MB, and keys while 90 MB are read, in a real pty
     tests/measure.py line                                        from a server's line to its bytes in the terminal, in a real pty
 
 It needs loopdns.py and pty_probe.py (--tools, ../shared/tools) and root, because the rivals know port 53 alone. On a machine
@@ -153,6 +154,31 @@ def busy(args):
     show("a key to what it shows, in a job of 200 lookups", times[1:-1], 16)
 
 
+def paste(args):
+    """A signed message of 10 MB pasted, then one of 90 MB opened, whose body gives the hash and the autopsy most to do."""
+    head = (b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=shop.example; s=s; h=from; bh=YQ==; b=YQ==\r\n"
+            b"From: A <a@shop.example>\r\nSubject: large\r\nDate: Tue, 24 Nov 2026 09:58:12 +0000\r\n\r\n")
+    line = b"a  line \twith white  space of  every\tkind \r\n"
+    with tempfile.TemporaryDirectory() as folder:
+        small, large, path = (pathlib.Path(folder, name) for name in ("small.eml", "large.eml", "script.txt"))
+        small.write_bytes(head + line * (10_000_000 // len(line)))
+        large.write_bytes(head.replace(b"large", b"huge") + line * (90_000_000 // len(line)))
+        reading = "".join(f"type {key}\nexpect {shown} 5\nwait 0.04\n" for key, shown in [("?", "/Keys in the/"), ("\\x1b", "/Overview/")] * 4)
+        path.write_text(f"expect /An X-ray/ 20\nwait 0.5\npaste {small}\nexpect /Subject +large/ 5\nwait 2\n" + "key j\nkey j\nkey k\nkey ]\nkey u\nkey u\n"
+                        + f"type o\ntype {large}\\r\nexpect /Subject +huge/ 5\n{reading}rss\ntype q\ntype q\nexit 0 5\n")
+        pasted, keys, during = [], [], []
+        for _ in range(max(args.runs // 3, 1)):
+            said = probe(args, path, args.binary, "--demo")
+            numbers = lambda pattern: [float(number) for number in re.findall(pattern, said, re.M)]  # noqa: E731
+            pasted += numbers(r"^paste .*quiet after ([\d.]+)")
+            keys += numbers(r"^key .*first byte ([\d.]+)")
+            during += numbers(r"^expect .*(?:Keys in the|Overview).*ok after ([\d.]+) ms")
+        show("a paste of 10 MB, to a quiet screen", pasted, 1500)
+        show("a key to its frame with it open", keys, 5)
+        # The probe looks at the screen it has parsed, so its own time is in these.
+        show("a key to what it shows while 90 MB are read", during, 16)
+
+
 def start(args):
     """Processes whose answers are there at once: what is left is starting, computing, printing."""
     zone = ROOT / "assets/demo/monsec.io.json"
@@ -237,7 +263,7 @@ def line(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["audit", "screen", "busy", "start", "smtp", "line"])
+    parser.add_argument("what", choices=["audit", "screen", "busy", "start", "smtp", "paste", "line"])
     parser.add_argument("--binary", default=str(ROOT / "target/release/mxray"))
     parser.add_argument("--tools", default=str(ROOT.parent / "shared/tools"))
     parser.add_argument("--python", default=sys.executable)

@@ -141,6 +141,8 @@ impl Inquiry {
                 return;
             }
             JobEvent::Section(section) => {
+                // Whatever was counted before has come to its end, or tells its next step.
+                self.progress = None;
                 self.expect(section.id, section.title);
                 *self.versions.entry(section.id).or_default() += 1;
                 self.arrived.insert(section.id, section);

@@ -38,6 +38,9 @@ pub enum NameError {
     /// IDNA refused the text (RFC 5891).
     #[error("not a name that IDNA allows")]
     Idna,
+    /// A sign that DNS could carry and that no domain's name holds: a slip, not a question worth asking.
+    #[error("{0:?} belongs into no domain's name")]
+    Sign(char),
 }
 
 impl Name {
@@ -67,6 +70,10 @@ impl Name {
         let rest = rest.strip_suffix('.').unwrap_or(rest);
         if rest.is_empty() {
             return Err(NameError::Empty);
+        }
+        let is_alien = |c: &char| c.is_whitespace() || c.is_ascii_control() || "\"'`<>()[]{},;:!$%^&=+|~".contains(*c);
+        if let Some(sign) = rest.chars().find(is_alien) {
+            return Err(NameError::Sign(sign));
         }
         Name::from_unicode(rest)
     }
@@ -361,5 +368,25 @@ mod tests {
         assert_eq!(org.relative_to(&org), "@");
         assert_eq!(org.below("_dmarc").unwrap().as_str(), "_dmarc.example.com");
         assert_eq!(Name::reverse("192.0.2.1".parse().unwrap()).as_str(), "1.2.0.192.in-addr.arpa");
+    }
+
+    #[test]
+    fn a_sign_that_no_domain_holds_is_a_slip_and_no_question() {
+        for (typed, sign) in [
+            ("not a domain", ' '),
+            ("exa mple.com", ' '),
+            ("a\u{a0}b.com", '\u{a0}'),
+            ("foo;bar.com", ';'),
+            ("x,y.com", ','),
+            ("ex\"ample.com", '"'),
+            ("domain!!", '!'),
+        ] {
+            assert_eq!(Name::parse(typed), Err(NameError::Sign(sign)), "{typed}");
+        }
+        for typed in
+            ["_dmarc.example.com", "xn--bcher-kva.example", "b\u{fc}cher.example", "a-b.example", "*.example.com"]
+        {
+            assert!(Name::parse(typed).is_ok(), "{typed}");
+        }
     }
 }

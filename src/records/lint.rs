@@ -109,7 +109,7 @@ pub fn lint(text: &str, now: OffsetDateTime) -> Option<Section> {
     for _ in 0..MOST_ROUNDS {
         let seen = Seen::new(&evidence, now);
         if let Ok(section) = check.step(&domain, &seen, &mut memo) {
-            return Some(alone(section));
+            return Some(alone(section, pasted));
         }
         for (query, _) in seen.into_notes().missing {
             let (id, answer) = answer(pasted, &owner, &text, &query);
@@ -157,7 +157,7 @@ fn answer(pasted: Pasted, owner: &Name, text: &str, query: &Query) -> (LookupId,
 }
 
 /// What a section says of the pasted text alone.
-fn alone(mut section: Section) -> Section {
+fn alone(mut section: Section, pasted: Pasted) -> Section {
     section.findings.retain(|finding| !finding.evidence.is_empty() && finding.evidence.iter().all(|id| *id == PASTED));
     section.suggestions.retain(|suggestion| suggestion.current.is_some());
     for finding in &mut section.findings {
@@ -167,6 +167,20 @@ fn alone(mut section: Section) -> Section {
         suggestion.zone.clear();
     }
     section.blocks.retain(|block| matches!(block, Block::Record(_) | Block::Source { .. }));
+    match pasted {
+        // The record that led to the file is ours: nobody pasted it.
+        Pasted::MtaStsPolicy => {
+            let before = section.blocks.len();
+            section.blocks.retain(|block| !matches!(block, Block::Record(_)));
+            let ours = before - section.blocks.len();
+            for finding in &mut section.findings {
+                finding.record = finding.record.saturating_sub(ours);
+            }
+        }
+        // What is not pasted was not looked for either.
+        Pasted::MtaSts => section.headline = "record alone".into(),
+        Pasted::Spf | Pasted::Dmarc | Pasted::Dkim | Pasted::TlsRpt | Pasted::Bimi => {}
+    }
     for block in &mut section.blocks {
         if let Block::Record(record) = block {
             (record.ttl, record.lookup) = (None, None);
@@ -209,6 +223,16 @@ mod tests {
     fn a_zone_line_is_its_strings() {
         assert_eq!(record_text("_dmarc.a.test. 300 IN TXT \"v=DMARC1; \" \"p=none\""), "v=DMARC1; p=none");
         assert_eq!(record_text(" v=spf1 -all "), "v=spf1 -all");
+    }
+
+    #[test]
+    fn only_what_was_pasted_is_shown_and_nothing_is_called_unlooked() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let policy = "version: STSv1\r\nmode: enforce\r\nmx: a.example\r\nmax_age: 1\r\n";
+        let section = lint(policy, now).unwrap();
+        assert!(!section.blocks.iter().any(|block| matches!(block, Block::Record(_))), "{:?}", section.blocks);
+        assert!(section.findings.iter().all(|finding| finding.record == 0), "{:?}", section.findings);
+        assert_eq!(lint("v=STSv1; id=1", now).unwrap().headline, "record alone");
     }
 
     #[test]

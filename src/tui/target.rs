@@ -55,11 +55,11 @@ fn domain(typed: &str) -> Result<Target, String> {
     }
     let name = Name::parse(typed).map_err(|error| match error {
         NameError::Empty => "type a domain, a URL or an address".to_owned(),
+        NameError::Sign(sign) if sign.is_whitespace() => {
+            format!("{}: a name has no blanks; a message is pasted, or opened with o", cut(typed, 40))
+        }
         other => format!("{}: {other}", cut(typed, 40)),
     })?;
-    if name.as_str().contains("\\032") {
-        return Err(format!("{}: a name has no blanks; a message is pasted, or opened with o", cut(typed, 40)));
-    }
     Ok(Target::Domain(name))
 }
 

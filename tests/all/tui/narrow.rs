@@ -115,7 +115,7 @@ fn what_is_wrong_with_a_long_line_is_seen_at_eighty_columns() {
         ),
         (
             "a name with blanks that is longer than the window is wide, which nobody types but somebody pastes",
-            "a label is longer",
+            "a name has no blanks",
         ),
     ] {
         mxray::tui::update::update(&mut state, mxray::tui::event::Event::Paste(typed.into()));

@@ -69,8 +69,8 @@ pub enum Command {
         #[arg(value_name = "ADDR:PORT")]
         address: Option<String>,
         /// How to answer: accept, greylist, reject, refuse-message, tempfail, full, busy, slow, no-starttls, auth-required,
-        /// implicit-tls, no-KEYWORD, size=BYTES, slow=SECONDS, hang-up=MOMENT or MOMENT=CODE [TEXT], where MOMENT is
-        /// connect, ehlo, starttls, auth, mail, rcpt, data or message; repeatable
+        /// implicit-tls, no-KEYWORD, size=BYTES, slow=SECONDS, hang-up=MOMENT or "MOMENT=CODE TEXT" (the text may be left
+        /// out), where MOMENT is connect, ehlo, starttls, auth, mail, rcpt, data or message; repeatable
         #[arg(long, value_name = "WORD")]
         reply: Vec<String>,
         /// Write each message to a file of its own in this folder, readable by you alone

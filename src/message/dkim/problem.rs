@@ -8,7 +8,7 @@ use crate::finding::Span;
 pub struct Problem {
     /// What is wrong.
     pub kind: ProblemKind,
-    /// Where, in [`Signature::text`].
+    /// Where, in the text of the signature.
     pub span: Option<Span>,
 }
 

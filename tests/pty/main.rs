@@ -282,7 +282,7 @@ fn up_to_data(terminal: &Terminal) {
         terminal.wait_for(seen);
     }
     terminal.send("\x1b");
-    terminal.wait("the keys", |screen| screen.contains("c writes it in your editor") && screen.contains("q quit"));
+    terminal.wait("the keys", |screen| screen.contains("c your editor, m the message") && screen.contains("q quit"));
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn the_message_of_the_message_pane_arrives_byte_for_byte() {
     terminal.paste("From: ann@me.example\nDate: x\nSubject: hi\n\n.hidden\nQUIT\n.\n");
     terminal.wait_for("Subject");
     terminal.send("3");
-    terminal.wait_for("m takes the one of pane 2");
+    terminal.wait_for("m the message of pane 2");
     terminal.send("m");
     terminal.wait_for("send this message?");
     terminal.send("y");

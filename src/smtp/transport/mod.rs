@@ -192,15 +192,18 @@ fn best<'a>(judged: &[Judged<'a>], outcome: impl Fn(&Judged<'a>) -> Option<Deliv
         };
         return Cell::from(format!("{how}, to {host}{aside}")).judged(side);
     }
+    // One host needs no name: the reason comes first, where a narrow window still shows it.
+    let alone = outcomes.len() == 1;
+    let named = |host: &str, why: &str| if alone { why.to_owned() } else { format!("{host}: {why}") };
     if let Some((host, Delivery::Deferred(why))) = outcomes.iter().find(|(_, d)| matches!(d, Delivery::Deferred(_))) {
-        return Cell::from(format!("deferred: {host}: {why}{aside}")).judged(Severity::Warning);
+        return Cell::from(format!("deferred: {}{aside}", named(host, why))).judged(Severity::Warning);
     }
     match outcomes.first() {
         Some((host, Delivery::Skipped(why) | Delivery::Refused(why))) => {
-            Cell::from(format!("NO: {host}: {why}{}", more(outcomes.len() - 1))).judged(Severity::Error)
+            Cell::from(format!("NO: {}{}", named(host, why), more(outcomes.len() - 1))).judged(Severity::Error)
         }
         Some((host, Delivery::Unknown(why))) => {
-            Cell::from(format!("not known: {host}: {why}")).judged(Severity::Warning)
+            Cell::from(format!("not known: {}", named(host, why))).judged(Severity::Warning)
         }
         Some(_) | None => Cell::from("not known yet"),
     }

@@ -47,7 +47,7 @@ use rows::{Place, Rows, host, port};
 /// What stands on the line while it is empty.
 pub const LINE_HINT: &str = "a line of SMTP; Tab completes, Up repeats, Esc leaves the line";
 /// The same while the server waits for a message.
-pub const MESSAGE_HINT: &str = "Esc, then c: your editor, m: the message of pane 2; or type it: a single dot ends it";
+pub const MESSAGE_HINT: &str = "the message; a dot ends it. Or Esc, then c: your editor, m: that of pane 2";
 
 /// The SMTP pane.
 pub struct SmtpPane {
@@ -455,10 +455,7 @@ impl Pane for SmtpPane {
         let by_hand = open_by_hand(shared).is_some();
         let waits = self.current(shared).is_some_and(|(_, transcript)| typed::awaits_message(&transcript));
         match (by_hand, waits) {
-            (true, true) => Some(
-                "the server waits for the message: c writes it in your editor, m takes the one of pane 2, i types it"
-                    .into(),
-            ),
+            (true, true) => Some("it waits for the message: c your editor, m the message of pane 2, i by hand".into()),
             (true, false) => Some("your hands are on this dialogue: i opens the line".into()),
             (false, _) => None,
         }

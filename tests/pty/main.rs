@@ -177,6 +177,21 @@ fn a_whole_smtp_session_is_watched_then_held_by_hand() {
 }
 
 #[test]
+fn what_follows_an_end_of_paste_marker_inside_a_paste_is_text_and_no_key() {
+    let terminal = Terminal::start(&["--demo"], 100, 30);
+    terminal.wait_for("monsec.example");
+    // Whoever wrote the mail hopes that the terminal ends the paste here, and that q, Enter and : are keys.
+    terminal.paste("From: a@shop.example\nSubject: marker\n\nx \x1b[201~qq\n:q\nq4\nthe end of it\n");
+    terminal.wait("the message", |screen| screen.contains("NOTHING ASKED YET") && screen.contains("marker"));
+    terminal.send("u");
+    terminal.wait("all of it", |screen| screen.contains("the end of it"));
+    terminal.send("q");
+    terminal.wait_for("would be lost");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
 fn a_pasted_dialogue_comes_out_annotated_with_its_slips() {
     let terminal = Terminal::start(&["--demo"], 120, 40);
     terminal.wait_for("monsec.example");

@@ -270,10 +270,10 @@ fn quoted_printable(body: &[u8]) -> Vec<u8> {
 }
 
 fn base64_lines(body: &[u8]) -> Vec<u8> {
-    let text = BASE64_STANDARD.encode(body);
-    let mut out = Vec::with_capacity(text.len() + text.len() / 38);
-    for line in text.as_bytes().chunks(76) {
-        out.extend_from_slice(line);
+    let mut out = Vec::with_capacity(body.len().div_ceil(57) * 78);
+    // 57 bytes make a line of 76 characters; line by line, no second copy of a large body is needed.
+    for line in body.chunks(57) {
+        out.extend_from_slice(BASE64_STANDARD.encode(line).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     out

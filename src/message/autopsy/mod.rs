@@ -181,6 +181,8 @@ impl Work {
             return;
         }
         if self.undone.as_ref().is_none_or(|(kept, _)| *kept != undo) {
+            // The one before goes first: a large message is not held three times.
+            self.undone = None;
             self.undone = Some((undo, undo.apply(message, &self.tree)));
         }
         let Some((_, Some(body))) = &self.undone else { return };

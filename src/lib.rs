@@ -24,7 +24,7 @@
 //! # Invariants (held by `tests/all/house.rs`)
 //! 1. `records message smtp check finding report job name` never name `engine tui cli lab tokio hickory reqwest`, a socket
 //!    or a clock. Parsers of mail-auth and mail-parser are used inside `message/` and `records/` only; hickory's types stop
-//!    at `engine/dns` and `lab/`.
+//!    at `engine/dns` and `lab/`, and at `engine/opinion`, where mail-auth asks a forwarder of ours on loopback.
 //! 2. `tui` and `cli` never name each other. In `tui`, only `runtime` names `engine` and the clipboard.
 //! 3. `view` takes `&State`; `update` returns effects; neither is async, neither reads a clock.
 //! 4. The top-level modules form no cycle. No file is longer than 600 lines.

@@ -206,3 +206,41 @@ async fn each_server_of_the_demo_world_is_named_for_what_it_is() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The swaks command of a dialogue, run: it says the same again.
+#[tokio::test]
+async fn the_swaks_command_repeats_the_dialogue() {
+    let lab = Lab::start().await.unwrap();
+    let settings = lab.settings();
+    let good = settings
+        .connect_to
+        .iter()
+        .find(|rule| rule.host.as_deref() == Some("mx.good.servers.example") && rule.port == Some(25));
+    let port = good.and_then(|rule| rule.to_port).unwrap();
+    let engine = engine(settings);
+    for (plan, last) in [
+        (SmtpPlan::default(), "STARTTLS"),
+        (SmtpPlan { data: None, ..mail(&["c@d.example"]) }, "RCPT TO:<c@d.example>"),
+    ] {
+        let mut transcript = Transcript::default();
+        crate::job::watch(&engine, task("mx.good.servers.example:25", plan), |event| {
+            if let JobEvent::Dialogue(_, said) = event {
+                transcript = (*said).clone();
+            }
+        })
+        .await;
+        let held = mxray::smtp::export::Held { host: "127.0.0.1", port, transcript: &transcript };
+        let command = mxray::smtp::export::export(&[held], mxray::smtp::export::Form::Swaks);
+        let ran = tokio::task::spawn_blocking(move || {
+            std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell")
+        });
+        let output = ran.await.unwrap();
+        if output.status.code() == Some(127) {
+            println!("swaks: not run, it is not installed");
+            return;
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(last) && said.contains("221 2.0.0"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!said.contains("DATA"), "{said}");
+    }
+}

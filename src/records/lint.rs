@@ -98,7 +98,9 @@ impl Pasted {
 
 /// Judges a pasted text; `None` when it is no record that mxray knows.
 pub fn lint(text: &str, now: OffsetDateTime) -> Option<Section> {
-    let pasted = Pasted::recognise(text).or_else(|| Pasted::recognise(&record_text(text)))?;
+    // Recognised in spite of it: the check says what a byte order mark does.
+    let visible = text.trim_start_matches('\u{feff}');
+    let pasted = Pasted::recognise(visible).or_else(|| Pasted::recognise(&record_text(text)))?;
     let text = if pasted == Pasted::MtaStsPolicy { text.to_owned() } else { record_text(text) };
     let check = ALL.iter().find(|check| check.id() == pasted.check())?;
     let domain = Domain { selectors: vec![SELECTOR.to_owned()], ..Domain::new(Name::from_text(PLACE).ok()?) };
@@ -213,6 +215,14 @@ mod tests {
     fn a_zone_line_is_its_strings() {
         assert_eq!(record_text("_dmarc.a.test. 300 IN TXT \"v=DMARC1; \" \"p=none\""), "v=DMARC1; p=none");
         assert_eq!(record_text(" v=spf1 -all "), "v=spf1 -all");
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_policy_and_is_told() {
+        let policy = "\u{feff}version: STSv1\nmode: enforce\nmx: a.example\nmax_age: 604800\n";
+        let section = lint(policy, OffsetDateTime::UNIX_EPOCH).unwrap();
+        let fix = section.findings.first().and_then(|finding| finding.fix.clone()).unwrap_or_default();
+        assert!(section.id == "mta-sts" && fix.contains("without a byte order mark"), "{:?}", section.findings);
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl Looked<'_> {
         for problem in &policy.problems {
             let line = problem.span.of_str(&policy.text).unwrap_or_default();
             let finding = match problem.kind {
+                PolicyProblemKind::Missing("version") if policy.text.starts_with('\u{feff}') => Finding::error(
+                    "mta-sts.policy-incomplete",
+                    "The file begins with a byte order mark, which hides its version line: senders see none, and have no policy.",
+                )
+                .with_fix("Save the file as UTF-8 without a byte order mark (BOM)."),
                 PolicyProblemKind::Missing(key) => Finding::error(
                     "mta-sts.policy-incomplete",
                     format!("The policy has no {key} line. Senders have no policy."),

@@ -42,11 +42,6 @@ impl<'e> Forwarder<'e> {
         self.listener.local_addr()
     }
 
-    /// What it answers from.
-    pub(super) fn evidence(&self) -> &'e Evidence {
-        self.evidence
-    }
-
     /// Whether something was asked that this job has not looked at, or could not; forgets it.
     pub(super) fn take_unseen(&self) -> bool {
         self.unseen.replace(false)

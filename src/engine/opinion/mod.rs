@@ -2,35 +2,30 @@
 //! after we have, and where it comes to another verdict the section says so and why. Where both agree, nothing is said.
 //!
 //! It sends nothing to anybody: every question it has is answered from the job's evidence, and what is not there as "not
-//! looked at", which ends in no opinion. DKIM and ARC, which read TXT alone, get the keys as a cache; SPF and DMARC ask a
-//! [`forwarder`] on loopback, because a cache cannot say "no such name". Of DKIM and ARC only *verified*, *not verified*
+//! looked at", which ends in no opinion. DKIM and ARC, which read TXT alone, get the keys as a cache; so do SPF and
+//! DMARC while TXT is all that they ask for; otherwise they ask a [`forwarder`] on loopback, because a cache cannot say "no
+//! such address". Of DKIM and ARC only *verified*, *not verified*
 //! and *no chain* are compared, not the words for a failure: it stops at the first one and calls `neutral` what RFC 8601
 //! calls `fail`.
 
 mod forwarder;
+mod known;
 mod sent;
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::FutureExt;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::op::ResponseCode;
 use mail_auth::arc::ArcError;
-use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::dkim::DkimError;
-use mail_auth::{
-    AuthenticatedMessage, DkimResult, DnsError, Error, MessageAuthenticator, Parameters, ResolverCache, Txt,
-};
+use mail_auth::{AuthenticatedMessage, DkimResult, Error, MessageAuthenticator, Parameters};
 use serde_json::Value;
 
-use crate::check::{Answer, DnsAnswer, Evidence, Kind, Look, Query};
+use self::known::Known;
+use crate::check::Evidence;
 use crate::finding::Finding;
 use crate::message::Message;
 use crate::message::canonical::Canon;
@@ -65,7 +60,7 @@ fn signed(message: &Message, evidence: &Evidence, sections: &[Section]) -> Vec<(
         return Vec::new();
     }
     let (Some(asked), Some(authenticator)) = (AuthenticatedMessage::parse(text), nobody()) else { return Vec::new() };
-    let keys = Keys::of(message, evidence);
+    let keys = Known::read::<DomainKey>(evidence);
     let mut found = Vec::new();
     if let Some(ours) = dkim {
         let outputs = authenticator.verify_dkim(Parameters::new(&asked).with_txt_cache(&keys)).now_or_never();
@@ -207,64 +202,6 @@ fn ends_in_white_lines(body: &[u8]) -> bool {
     tail.iter().any(|byte| matches!(byte, b' ' | b'\t'))
 }
 
-/// The keys of this job's evidence, as mail-auth wants them. It has an answer to everything, so that nothing goes out.
-struct Keys(HashMap<Box<str>, Txt>);
-
-impl Keys {
-    fn of(message: &Message, evidence: &Evidence) -> Keys {
-        let sets = &message.arc_sets().sets;
-        let sealed = sets.iter().filter_map(|set| set.message_signature.as_ref());
-        let seals = sets.iter().filter_map(|set| set.seal.as_ref().map(|seal| &seal.signature));
-        let names = message.signatures().iter().chain(sealed).chain(seals).filter_map(|one| one.key_name.as_ref());
-        let known = names.filter_map(|name| {
-            let entry = evidence.get(&Query::dns(name, Kind::Txt))?;
-            let Answer::Dns(answer) = &*entry.answer else { return None };
-            let text = name.as_str().trim_end_matches('.').to_ascii_lowercase();
-            Some((format!("{text}.").into(), key(answer)?))
-        });
-        Keys(known.collect())
-    }
-}
-
-/// One answer as mail-auth would have read it: the first record that it can parse.
-fn key(answer: &DnsAnswer) -> Option<Txt> {
-    match answer.look() {
-        Look::Unknown(_) => None,
-        Look::Absent(_) => Some(Txt::Error(Error::Dns(DnsError::RecordNotFound(ResponseCode::NXDomain)))),
-        Look::Found(_) => {
-            let mut read = Err(Error::Dns(DnsError::InvalidRecordType));
-            for text in answer.texts() {
-                read = DomainKey::parse(&text);
-                if read.is_ok() {
-                    break;
-                }
-            }
-            Some(read.map_or_else(Txt::Error, |key| Txt::DomainKey(Arc::new(key))))
-        }
-    }
-}
-
-impl ResolverCache<Box<str>, Txt> for Keys {
-    fn get<Q>(&self, name: &Q) -> Option<Txt>
-    where
-        Box<str>: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let unseen = || Txt::Error(Error::Dns(DnsError::Resolver("not in this job's evidence".into())));
-        Some(self.0.get(name).cloned().unwrap_or_else(unseen))
-    }
-
-    fn remove<Q>(&self, _: &Q) -> Option<Txt>
-    where
-        Box<str>: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        None
-    }
-
-    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
-}
-
 /// An authenticator that has nobody to ask. It gets a TLS configuration because it would fail without one on a machine
 /// that has no certificates.
 fn nobody() -> Option<MessageAuthenticator> {
@@ -287,6 +224,8 @@ fn tls() -> Option<rustls::ClientConfig> {
 
 #[cfg(test)]
 mod tests {
+    use mail_auth::DnsError;
+
     use super::*;
 
     #[test]

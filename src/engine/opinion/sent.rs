@@ -4,18 +4,22 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures::FutureExt;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use mail_auth::dkim;
+use mail_auth::dmarc::Dmarc;
 use mail_auth::dmarc::verify::DmarcParameters;
+use mail_auth::spf::Spf;
 use mail_auth::spf::verify::SpfParameters;
-use mail_auth::{AuthenticatedMessage, DkimOutput, DmarcOutput, Error, MessageAuthenticator, SpfOutput};
+use mail_auth::{AuthenticatedMessage, DkimOutput, DmarcOutput, Error, MessageAuthenticator, Parameters, SpfOutput};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::forwarder::Forwarder;
-use super::{WHO, tls, word};
+use super::known::{Known, NotHere};
+use super::{WHO, nobody, tls, word};
 use crate::check::{Evidence, Seen};
 use crate::finding::Finding;
 use crate::message::Message;
@@ -42,24 +46,33 @@ pub(super) fn differing(message: &Message, evidence: &Evidence, sections: &[Sect
     }
     // Judging again is cheap beside carrying the whole of it through the facts; every answer is there.
     let both = evaluate_both(message, &Seen::new(evidence, OffsetDateTime::UNIX_EPOCH)).ok().flatten();
+    let compare = async |other: &Other<'_>| {
+        let mut found = Vec::new();
+        if let (true, Some(both)) = (is_told(spf), &both) {
+            found.extend(other.sent(message, both).await);
+        }
+        if let (true, Some(dmarc)) = (is_told(dmarc), dmarc) {
+            let signatures = facts("dkim").and_then(|facts| facts["signatures"].as_array());
+            let ours = signatures.map_or(&[][..], Vec::as_slice);
+            found.extend(other.policy(message, (dmarc, ours, both.as_ref())).await);
+        }
+        found
+    };
+    // Most messages need TXT alone: then nothing is opened.
+    if let Some(authenticator) = nobody() {
+        let (spf, dmarc) = (Known::read::<Spf>(evidence), Known::read::<Dmarc>(evidence));
+        let other = Other { authenticator, source: Source::Known { spf: &spf, dmarc: &dmarc }, evidence };
+        let found = compare(&other).now_or_never();
+        if let Some(found) = found.filter(|_| !spf.lacks() && !dmarc.lacks()) {
+            return found;
+        }
+    }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
     let asked = async {
         let forwarder = Forwarder::open(evidence).await.ok()?;
-        let other = Other { authenticator: asking(&forwarder)?, forwarder: &forwarder };
-        let work = async {
-            let mut found = Vec::new();
-            if let (true, Some(both)) = (is_told(spf), &both) {
-                found.extend(other.sent(message, both).await);
-            }
-            if let (true, Some(dmarc)) = (is_told(dmarc), dmarc) {
-                let signatures = facts("dkim").and_then(|facts| facts["signatures"].as_array());
-                let ours = signatures.map_or(&[][..], Vec::as_slice);
-                found.extend(other.policy(message, (dmarc, ours, both.as_ref())).await);
-            }
-            found
-        };
+        let other = Other { authenticator: asking(&forwarder)?, source: Source::Asked(&forwarder), evidence };
         tokio::select! {
-            found = work => Some(found),
+            found = compare(&other) => Some(found),
             () = forwarder.serve() => None,
             () = tokio::time::sleep(TIME) => None,
         }
@@ -87,12 +100,27 @@ fn asking(forwarder: &Forwarder<'_>) -> Option<MessageAuthenticator> {
     builder.build().ok().map(MessageAuthenticator)
 }
 
+/// Where the other's questions are answered.
+enum Source<'e> {
+    Known { spf: &'e Known, dmarc: &'e Known },
+    Asked(&'e Forwarder<'e>),
+}
+
 struct Other<'e> {
     authenticator: MessageAuthenticator,
-    forwarder: &'e Forwarder<'e>,
+    source: Source<'e>,
+    evidence: &'e Evidence,
 }
 
 impl Other<'_> {
+    /// Whether what was asked last could not be answered; then the other has no opinion.
+    fn is_unseen(&self) -> bool {
+        match &self.source {
+            Source::Known { spf, dmarc } => spf.lacks() || dmarc.lacks(),
+            Source::Asked(forwarder) => forwarder.take_unseen(),
+        }
+    }
+
     async fn sent(&self, message: &Message, both: &Both) -> Vec<(&'static str, Finding)> {
         let known = message.known();
         let Some(ip) = known.client_ip.as_ref().map(|told| told.value) else { return Vec::new() };
@@ -121,8 +149,17 @@ impl Other<'_> {
         (identity, ip): (&str, IpAddr),
         ours: &Evaluation,
     ) -> Option<(&'static str, Finding)> {
-        let theirs = self.authenticator.check_host(asked.into()).await.result();
-        if self.forwarder.take_unseen() {
+        let theirs = match &self.source {
+            Source::Asked(_) => self.authenticator.check_host(asked.into()).await,
+            Source::Known { spf, .. } => {
+                let lacking = NotHere(spf);
+                let asked = Parameters::new(asked).with_txt_cache(*spf).with_mx_cache(&lacking);
+                let asked = asked.with_ptr_cache(&lacking).with_ipv4_cache(&lacking).with_ipv6_cache(&lacking);
+                self.authenticator.check_host(asked).await
+            }
+        };
+        let theirs = theirs.result();
+        if self.is_unseen() {
             return None;
         }
         let (here, there) = (ours.result.word(), spf_word(theirs));
@@ -163,8 +200,15 @@ impl Other<'_> {
         let result = sent.map_or(mail_auth::SpfResult::None, |sent| their_word(sent.result));
         let output = SpfOutput::new(domain.to_owned()).with_result(result);
         let asked = DmarcParameters::new(&asked, &outputs, domain, &output);
-        let theirs = self.authenticator.verify_dmarc(asked).await;
-        if self.forwarder.take_unseen() {
+        let theirs = match &self.source {
+            Source::Asked(_) => self.authenticator.verify_dmarc(asked).await,
+            Source::Known { dmarc, .. } => {
+                let lacking = NotHere(dmarc);
+                let asked = Parameters::new(asked).with_txt_cache(*dmarc).with_ipv4_cache(&lacking);
+                self.authenticator.verify_dmarc(asked).await
+            }
+        };
+        if self.is_unseen() {
             return None;
         }
         let (here, there) = (word(&ours["result"]), dmarc_word(&theirs));
@@ -182,7 +226,7 @@ impl Other<'_> {
         }
         let (there, here) = (said(there, other.as_deref()), said(here, asks));
         let start = format!("{WHO} says of DMARC: {there}. We say {here} ({})", word(&ours["reason"]));
-        let why = dmarc_explained(message, self.forwarder.evidence(), &theirs);
+        let why = dmarc_explained(message, self.evidence, &theirs);
         Some(("dmarc", finding("dmarc.second-opinion", start, why, "RFC 9989 §4.10")))
     }
 }

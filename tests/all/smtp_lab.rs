@@ -156,7 +156,7 @@ async fn a_server_that_speaks_lmtp_is_not_taken_for_a_broken_one() {
 async fn each_server_of_the_demo_world_is_named_for_what_it_is() {
     let lab = Lab::start().await.unwrap();
     let mut settings = lab.settings();
-    settings.timeout = std::time::Duration::from_millis(400);
+    settings.timeout = std::time::Duration::from_millis(1200);
     let engine = engine(settings);
     let table = [
         ("good", "delivered", "ok", None),

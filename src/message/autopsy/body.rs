@@ -76,6 +76,11 @@ pub(super) const UNDOS: &[Undo] = &[
 ];
 
 impl Undo {
+    /// Whether the body is written anew, longer than it is, beside the one that stands.
+    pub(super) fn is_encoding(self) -> bool {
+        matches!(self, Undo::Encoded | Undo::QuotedPrintable | Undo::Base64)
+    }
+
     /// In words that follow "the hash matches if ".
     pub(super) fn words(self) -> Option<String> {
         Some(match self {

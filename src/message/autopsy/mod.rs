@@ -23,6 +23,9 @@ use crate::message::dkim::{BodyCheck, HeaderCheck, Judged, judge_all};
 use crate::message::mime::Tree;
 use crate::report::Section;
 
+/// Bodies beyond this are not encoded anew: it takes twice their size in memory, and who changes the encoding of so much
+/// is no usual gateway.
+const MAX_ENCODED: usize = 16 * 1024 * 1024;
 /// How many signatures are looked into.
 const MAX_SIGNATURES: usize = 6;
 /// How many bytes of body are hashed in one step: some milliseconds.
@@ -177,6 +180,10 @@ impl Work {
     fn body(&mut self, message: &Message, broken: &[&Judged<'_>], (at, undo, top): (usize, Undo, usize)) {
         let Some(one) = broken.get(at).filter(|one| !self.is_repaired(one.number, "body")) else { return };
         if self.hashed >= MAX_HASHED {
+            self.gave_up = true;
+            return;
+        }
+        if undo.is_encoding() && message.body().is_some_and(|body| body.len() > MAX_ENCODED) {
             self.gave_up = true;
             return;
         }

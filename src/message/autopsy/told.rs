@@ -124,7 +124,7 @@ fn told(one: &Judged<'_>, work: &Work, signs: &[String], section: &mut Section) 
         section.findings.push(Finding::info(
             "autopsy.gave-up",
             format!(
-                "The message is large: after {} MB of hashing the rarer steps were left out.",
+                "The message is large: {} MB were hashed, and the rarer steps were left out.",
                 work.hashed / 1_000_000
             ),
         ));

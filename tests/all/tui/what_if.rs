@@ -275,12 +275,14 @@ fn a_proposal_can_be_tried_before_it_is_published() {
 }
 
 #[test]
-fn an_mta_sts_record_is_tried_and_the_policy_is_asked_for_after_enter() {
+fn an_mta_sts_record_is_judged_with_what_is_known_of_its_policy_host() {
     let mut state = looked_at("mta-sts");
     let effects = press(&mut state, "w⌫v=STSv1; id=1⏎");
     let jobs = started(&effects);
-    assert!(jobs.len() <= 1);
-    assert!(screen(&mut state).contains("WHAT IF"));
+    assert!(jobs.is_empty(), "that its host has no address is known: {jobs:?}");
+    let shown = screen(&mut state);
+    assert!(shown.contains("MTA-STS none → ERROR void; findings 0 → 1 (not published)"), "{shown}");
+    assert!(shown.contains("mta-sts.shop.example has no address") && shown.contains("nothing more to ask"), "{shown}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A dialogue from a text: notes with `S:` and `C:`, swaks' output (`<-`, `->`), telnet logs with bare replies, our own saved
-//! transcripts. What comes out is a [`Transcript`] like a live one, and the slips that a text alone shows are named.
+//! transcripts (the text and the JSON of a dialogue, and a whole report saved as JSON). What comes out is a [`Transcript`] like a live one, and the slips that a text alone shows are named.
 
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct Imported {
 
 /// Reads a text; `None` when fewer than two of its lines look like a dialogue.
 pub fn import(text: &str) -> Option<Imported> {
+    let saved = saved(text);
+    let text = saved.as_deref().unwrap_or(text);
     let mut transcript = Transcript { entries: Vec::new(), finished: true };
     let (mut skipped, mut said, mut in_data, mut tls) = (0, 0, false, false);
     let mut mask = Mask::default();
@@ -64,6 +66,31 @@ pub fn import(text: &str) -> Option<Imported> {
         push(tls, TranscriptEvent::SentMessage { bytes: message_bytes });
     }
     (said >= 2).then_some(Imported { transcript, skipped })
+}
+
+/// The first dialogue of our own JSON as a text; `None` when it is none. The lines of other hosts count as skipped.
+fn saved(text: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(text.trim()).ok().filter(serde_json::Value::is_object)?;
+    let sections = json.get("sections").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let hosts = sections.filter_map(|section| section.pointer("/facts/hosts")).chain(json.get("hosts"));
+    let spoken: Vec<&Vec<serde_json::Value>> =
+        hosts.filter_map(|hosts| hosts.as_array()).flatten().filter_map(|host| host.get("lines")?.as_array()).collect();
+    let first = spoken.iter().position(|lines| !lines.is_empty())?;
+    let mut out = String::new();
+    for (nth, lines) in spoken.iter().enumerate() {
+        for line in *lines {
+            let who = match (line["from"].as_str(), nth == first) {
+                (Some("client"), true) => "C",
+                (Some("server"), true) => "S",
+                (Some("note") | None, true) => continue,
+                _ => "another host",
+            };
+            let inside = if line["tls"] == true { "=" } else { "" };
+            let words = line["text"].as_str().unwrap_or_default().replace(['\r', '\n'], " ");
+            out.push_str(&format!("{who}{inside}: {words}\n"));
+        }
+    }
+    Some(out)
 }
 
 enum Speaker {
@@ -247,6 +274,31 @@ mod tests {
             assert_eq!(session.last(Verb::Quit).unwrap().reply.code(), Some(221), "{text}");
             assert!(slips(text, &imported.transcript).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_report_saved_as_json_is_read_again_with_its_first_host() {
+        let line = |from: &str, tls: bool, text: &str| serde_json::json!({"at_ms": 1.0, "from": from, "tls": tls, "text": text});
+        let said = [
+            line("note", false, "connected to 192.0.2.1:25"),
+            line("server", false, "220 mail ESMTP"),
+            line("client", false, "EHLO me"),
+            line("server", false, "250 STARTTLS"),
+            line("client", true, "AUTH PLAIN ********"),
+            line("server", true, "535 no"),
+            line("client", true, "QUIT"),
+            line("server", true, "221 bye"),
+        ];
+        let hosts = serde_json::json!([{"name": "dead", "lines": []}, {"name": "a", "lines": said}, {"name": "b", "lines": [line("server", false, "220 b")]}]);
+        let report = serde_json::json!({"kind": "smtp", "sections": [{"id": "tls", "facts": {}}, {"id": "transcript", "facts": {"hosts": hosts}}]});
+        for text in [report.to_string(), serde_json::json!({ "hosts": hosts }).to_string()] {
+            let imported = import(&text).unwrap();
+            let session = Session::read(&imported.transcript);
+            assert_eq!(session.last(Verb::Quit).unwrap().reply.code(), Some(221));
+            assert_eq!(imported.skipped, 1, "the other host's line");
+            assert!(imported.transcript.entries.iter().any(|entry| entry.tls));
+        }
+        assert!(import("{\"hosts\": []}").is_none() && import("{\"hosts\": 7}").is_none());
     }
 
     #[test]

@@ -220,6 +220,13 @@ fn a_pasted_dialogue_opens_in_the_smtp_pane_and_a_message_does_not() {
     let effects = update(&mut state, Event::Paste(text.into()));
     assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Dialogue { .. })));
     assert_eq!(state.active, PaneId::Smtp);
+    // What was saved or copied as JSON too; other JSON is none.
+    let line = |from: &str, text: &str| format!("{{\"from\": \"{from}\", \"tls\": false, \"text\": \"{text}\"}}");
+    let lines = [line("server", "220 mail"), line("client", "QUIT"), line("server", "221 bye")].join(",");
+    let effects = update(&mut state, Event::Paste(format!("{{\r \"hosts\": [{{\"lines\": [{lines}]}}]}}\r")));
+    assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Dialogue { .. })));
+    let effects = update(&mut state, Event::Paste("{\r\"a\": 1\r}\r".into()));
+    assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Message { .. })));
     let effects = update(&mut state, Event::Paste("From: a@b\nSubject: S: 220\n\nS: 220 hi\nC: EHLO\n".into()));
     assert!(matches!(started(&effects).as_slice(), [(_, job)] if matches!(&job.task, Task::Message { .. })));
 }

@@ -21,8 +21,12 @@ pub fn engine(settings: Settings) -> Engine {
 ///
 /// # Panics
 /// When the job fails, or does not end in a minute.
-pub async fn watch(engine: &Engine, job: Job, mut each: impl FnMut(JobEvent)) -> Arc<Report> {
-    engine.start(JobId(1), job);
+pub async fn watch(engine: &Engine, job: Job, each: impl FnMut(JobEvent)) -> Arc<Report> {
+    watch_as(engine, JobId(1), job, each).await
+}
+
+async fn watch_as(engine: &Engine, id: JobId, job: Job, mut each: impl FnMut(JobEvent)) -> Arc<Report> {
+    engine.start(id, job);
     let report = async {
         loop {
             engine.outbox().ready().await;
@@ -41,4 +45,9 @@ pub async fn watch(engine: &Engine, job: Job, mut each: impl FnMut(JobEvent)) ->
 /// Starts `job` and waits for its report.
 pub async fn finish(engine: &Engine, job: Job) -> Arc<Report> {
     watch(engine, job, |_| ()).await
+}
+
+/// The same under an id of its own: for several jobs of one engine.
+pub async fn finish_as(engine: &Engine, id: JobId, job: Job) -> Arc<Report> {
+    watch_as(engine, id, job, |_| ()).await
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mxray::check::{Evidence, Outcome};
 use mxray::config::{Settings, Upstream};
 use mxray::engine::Engine;
-use mxray::job::{Envelope, Job, JobEvent, JobId, Task};
+use mxray::job::{Envelope, Job, JobId, Task};
 use mxray::records::spf::CheckHostArgs;
 
 use crate::conformance_spf::{CASES, Zone, gather, suite};
@@ -72,20 +72,7 @@ async fn every_difference_to_mail_auth_over_the_spf_suite_is_explained() {
 
 /// What the report says of the second opinion.
 async fn said(engine: &Engine, id: JobId, job: Job) -> Vec<String> {
-    engine.start(id, job);
-    let report = async {
-        loop {
-            engine.outbox().ready().await;
-            for (_, event) in engine.outbox().drain() {
-                match event {
-                    JobEvent::Finished(report, _) => return report,
-                    JobEvent::Failed(why) => panic!("{why}"),
-                    _ => {}
-                }
-            }
-        }
-    };
-    let report = tokio::time::timeout(std::time::Duration::from_secs(60), report).await.unwrap();
+    let report = crate::job::finish_as(engine, id, job).await;
     let findings = report.sections.iter().flat_map(|section| &section.findings);
     findings.filter(|one| one.id == "spf.second-opinion").map(|one| one.text.clone()).collect()
 }

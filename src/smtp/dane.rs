@@ -51,17 +51,24 @@ pub enum Dane {
     Mismatch(String),
     /// TLSA records are there and secure, and there is no TLS to hold them against.
     NoTls,
+    /// TLSA records are there and secure, and the dialogue did not come to TLS, or was told not to try it.
+    Untried,
 }
 
 impl Dane {
     /// Whether a sender that honours DANE delivers to this host; `None`: DANE has no say.
     pub fn delivers(&self, has_tls: bool) -> Option<bool> {
         match self {
-            Dane::None | Dane::Insecure | Dane::NotValidated => None,
+            Dane::None | Dane::Insecure | Dane::NotValidated | Dane::Untried => None,
             Dane::LookupFailed(_) | Dane::Mismatch(_) | Dane::NoTls => Some(false),
             Dane::AllUnusable => Some(has_tls),
             Dane::Match(_) => Some(true),
         }
+    }
+
+    /// Whether there is something that a sender who honours DANE goes by.
+    pub fn applies(&self) -> bool {
+        !matches!(self, Dane::None | Dane::Insecure | Dane::NotValidated)
     }
 
     /// One word for tables and scripts.
@@ -75,6 +82,7 @@ impl Dane {
             Dane::Match(_) => "ok",
             Dane::Mismatch(_) => "mismatch",
             Dane::NoTls => "no-tls",
+            Dane::Untried => "not-tried",
         }
     }
 }

@@ -85,7 +85,11 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
         _ => None,
     };
     let domain = target.domain().map(|name| name.to_string()).unwrap_or_default();
-    let dane = tlsa.map_or(Dane::None, |tlsa| dane::judge(&tlsa.answer(), stands, &[&domain]));
+    let dane = match tlsa.map_or(Dane::None, |tlsa| dane::judge(&tlsa.answer(), stands, &[&domain])) {
+        // That we did not come to TLS is not that the server has none.
+        Dane::NoTls if is_untried(&tls) => Dane::Untried,
+        dane => dane,
+    };
     let reached = reached(talk, &session);
     let plain = match (&reached, &tls) {
         (Some(not), _) => not.clone(),
@@ -115,6 +119,11 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
     let claimed = tlsa.is_some_and(|tlsa| tlsa.answer().dnssec == Dnssec::Claimed);
     let unproven = tlsa.and_then(HostTlsa::unproven);
     Judged { talk, tls, covered, dane, claimed, unproven, requiretls, plain, sts: with_sts, report }
+}
+
+/// Whether nothing is known of the server's TLS, because the dialogue did not come so far or was told to leave it.
+fn is_untried(tls: &TlsOutcome<'_>) -> bool {
+    matches!(tls, TlsOutcome::NotTried | TlsOutcome::NotReached)
 }
 
 /// Why no sender gets as far as TLS, if so.
@@ -244,7 +253,7 @@ fn report(
         Dane::Mismatch(_) => Some("validation-failure"),
         Dane::NoTls => Some("starttls-not-supported"),
         Dane::Match(_) => Some("success"),
-        Dane::None | Dane::Insecure | Dane::NotValidated => None,
+        Dane::None | Dane::Insecure | Dane::NotValidated | Dane::Untried => None,
     };
     if matches!(dane, Dane::LookupFailed(_)) {
         return "dnssec-invalid".into();
@@ -257,6 +266,9 @@ fn report(
     }
     if let Some(result) = objection {
         return result.into();
+    }
+    if is_untried(tls) {
+        return "-".into();
     }
     if sts_applies {
         return "success".into();
@@ -292,9 +304,12 @@ impl Judged<'_> {
     fn if_dane_is_required(&self) -> &str {
         match self.dane {
             Dane::None | Dane::Insecure | Dane::NotValidated => "dane-required",
-            Dane::LookupFailed(_) | Dane::AllUnusable | Dane::Mismatch(_) | Dane::NoTls | Dane::Match(_) => {
-                self.report.trim_matches(|c| c == '(' || c == ')')
-            }
+            Dane::LookupFailed(_)
+            | Dane::AllUnusable
+            | Dane::Mismatch(_)
+            | Dane::NoTls
+            | Dane::Untried
+            | Dane::Match(_) => self.report.trim_matches(|c| c == '(' || c == ')'),
         }
     }
 
@@ -364,6 +379,7 @@ impl Judged<'_> {
             }
             Dane::Mismatch(_) => Cell::from("MISMATCH").judged(Severity::Error),
             Dane::NoTls => Cell::from("NO TLS").judged(Severity::Error),
+            Dane::Untried => Cell::from("not tried"),
         }
     }
 
@@ -416,7 +432,7 @@ impl Judged<'_> {
                 "transport.dnssec-claimed",
                 format!("That the TLSA of {host} is secure is the resolver's word (its AD bit); it could not be validated here: {unproven}."),
             )),
-            Dane::None | Dane::Match(_) => {}
+            Dane::None | Dane::Match(_) | Dane::Untried => {}
         }
         findings.into_iter().map(|finding| about(self.talk, finding)).collect()
     }

@@ -148,7 +148,7 @@ fn senders(judged: &[Judged<'_>], sts: &Sts) -> Vec<Fact> {
         }
         Sts::Policy(..) => best(judged, |host| Some(host.sts.clone())),
     };
-    let dane_applies = judged.iter().any(|host| host.dane.delivers(true).is_some());
+    let dane_applies = judged.iter().any(|host| host.dane.applies());
     let with_dane = if dane_applies {
         best(judged, |host| Some(host.with_dane()))
     } else {

@@ -208,3 +208,28 @@ fn every_result_type_of_tls_rpt_is_reachable() {
     ];
     assert!(reached.iter().eq(&all), "{reached:?}");
 }
+
+#[test]
+fn a_dialogue_that_did_not_come_to_tls_says_nothing_of_the_servers_tls() {
+    let zeros = "0".repeat(64);
+    let signed = format!("_25._tcp.mail.example.com TLSA 3 1 1 {zeros}\n_mta-sts.example.com TXT \"v=STSv1; id=1;\"");
+    let signed = world(&signed).with_dnssec(Dnssec::Secure).with_file(
+        "https://mta-sts.example.com/.well-known/mta-sts.txt",
+        "version: STSv1\nmode: enforce\nmx: mail.example.com\nmax_age: 604800\n",
+    );
+    // Stopped after the banner, stopped before STARTTLS, hung up in the middle of it.
+    for said in [
+        "*connect\nS: 220 hi\nC: QUIT\nS: 221 bye\n*closed",
+        "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: QUIT\nS: 221 bye\n*closed",
+        "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: STARTTLS\n*closed",
+    ] {
+        let section = transport(&signed, said);
+        let host = &section.facts["hosts"][0];
+        assert_eq!((&host["dane"], &host["tls_rpt_result"]), (&"not-tried".into(), &"-".into()), "{said}");
+        assert!(section.findings.iter().all(|one| one.id != "transport.tlsa-without-tls"), "{:?}", section.findings);
+        assert!(answers(&section).iter().all(|answer| !answer.contains("no TLSA")), "{:?}", answers(&section));
+    }
+    let without = transport(&signed, CLEAR);
+    assert_eq!(without.facts["hosts"][0]["dane"], "no-tls", "that it offers none is seen");
+    assert_eq!(without.findings[0].id, "transport.tlsa-without-tls");
+}

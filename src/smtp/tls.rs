@@ -77,7 +77,7 @@ impl Check<Target> for Tls {
         };
         let mut section = Section::new(self.id(), self.title());
         let mut hosts = Vec::new();
-        let (mut good, mut looked) = (0, 0);
+        let (mut good, mut looked, mut untried) = (0, 0, 0);
         for talk in &talks {
             let Some((lookup, transcript)) = talk.said else { continue };
             let session = Session::read(transcript);
@@ -89,11 +89,12 @@ impl Check<Target> for Tls {
                 section.blocks.extend(blocks(talk, tls));
                 good += usize::from(tls.pkix.is_ok());
             }
-            looked += usize::from(outcome != TlsOutcome::NotReached);
+            untried += usize::from(outcome == TlsOutcome::NotTried);
+            looked += usize::from(!matches!(outcome, TlsOutcome::NotReached | TlsOutcome::NotTried));
         }
         if looked == 0 {
             section.state = State::Unknown;
-            section.headline = "not reached".into();
+            section.headline = if untried > 0 { "not tried" } else { "not reached" }.into();
         } else {
             section.headline = format!("{good}/{looked} good");
         }

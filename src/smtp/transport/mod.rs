@@ -131,6 +131,9 @@ pub fn summary(section: &Section) -> Option<Table> {
 }
 
 fn headline(judged: &[Judged<'_>]) -> String {
+    if !judged.is_empty() && judged.iter().all(|host| matches!(host.plain, Delivery::Unknown(_))) {
+        return "not known".into();
+    }
     let good = judged.iter().filter(|host| host.plain == Delivery::Encrypted).count();
     format!("{good}/{} encrypted", judged.len())
 }

@@ -11,13 +11,33 @@ use rustls::client::{ClientConfig, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, OtherError, RootCertStore};
+use rustls::{CertificateError, CommonState, OtherError, ProtocolVersion, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::EngineError;
 use super::verifier::Verifier;
+
+/// The version that a handshake came to, as people write it.
+pub(super) fn version(connection: &CommonState) -> String {
+    match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The cipher suite that it came to, by its IANA name.
+pub(super) fn cipher(connection: &CommonState) -> String {
+    let suite = connection.negotiated_cipher_suite();
+    suite.map(|suite| format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1)).unwrap_or_default()
+}
+
+/// The group of its key exchange.
+pub(super) fn group(connection: &CommonState) -> Option<String> {
+    connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()))
+}
 
 /// The roots, read once.
 #[derive(Debug)]

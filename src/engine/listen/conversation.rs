@@ -361,16 +361,9 @@ impl Stream {
 fn session(stream: &TlsStream<TcpStream>) -> TlsSession {
     let (_, connection) = stream.get_ref();
     TlsSession {
-        version: match connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
-            other => format!("{other:?}"),
-        },
-        cipher: connection
-            .negotiated_cipher_suite()
-            .map(|suite| format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1))
-            .unwrap_or_default(),
-        group: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
+        version: tls::version(connection),
+        cipher: tls::cipher(connection),
+        group: tls::group(connection),
         alpn: None,
         sni: connection.server_name().map(str::to_owned),
         checked_name: String::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, ProtocolVersion};
+use rustls::{CertificateError, ClientConfig};
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -52,16 +52,9 @@ pub(super) async fn shake(
         Err(why) => Err(PkixFault::Other(why)),
     };
     let session = TlsSession {
-        version: match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
-            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
-            other => format!("{other:?}"),
-        },
-        cipher: connection
-            .negotiated_cipher_suite()
-            .map(|suite| format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1))
-            .unwrap_or_default(),
-        group: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
+        version: tls::version(connection),
+        cipher: tls::cipher(connection),
+        group: tls::group(connection),
         alpn: connection.alpn_protocol().map(|bytes| crate::untrusted::lossless(bytes).into_owned()),
         sni: match &name {
             ServerName::DnsName(name) => Some(name.as_ref().to_owned()),

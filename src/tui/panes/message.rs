@@ -246,7 +246,8 @@ impl MessagePane {
             row.push(Piece::new("  (x: offline)", Look::Dim));
         } else {
             row.push(Piece::new("NOTHING ASKED YET", Look::Warn));
-            row.push(Piece::new(format!("  a: ask {whom}   x: stay offline"), Look::Plain));
+            row.push(Piece::new(format!("  a: ask {whom}"), Look::Plain));
+            row.push(Piece::new("   x: stay offline", Look::Dim));
         }
         if let Some(count) = repairs(shared) {
             // What may be asked of whom matters more: the repairs stand where there is room for them.

@@ -280,6 +280,19 @@ fn message(events: Vec<JobEvent>) -> State {
 }
 
 #[test]
+fn the_strip_of_a_message_names_its_last_key_whole_or_not_at_all() {
+    for more in 0..40 {
+        let mut state = coloured(MESSAGE);
+        update(&mut state, Event::Ready(format!("system 192.0.2.{}", "5".repeat(more))));
+        update(&mut state, Event::Paste(sample::MAIL.into()));
+        settle(&mut state);
+        let shown = rows(&draw(&mut state, (80, 24)));
+        let strip = shown.iter().find(|row| row.contains("NOTHING ASKED YET")).expect("the strip");
+        assert!(strip.contains("x: stay offline") || !strip.contains("  x"), "{strip}");
+    }
+}
+
+#[test]
 fn message_loading() {
     shot("message_loading", message(Vec::new()));
 }

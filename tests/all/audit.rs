@@ -326,3 +326,18 @@ async fn an_audit_takes_little_longer_than_its_longest_chain_of_questions() {
     assert!(best.as_secs_f64() <= chain.as_secs_f64() * most, "{best:?} for a chain of {chain:?}");
     assert!(lab.most_at_once() <= lab.settings().concurrency);
 }
+
+/// cases.md 141: what the mission's text says loosely is said right where a person reads it.
+#[tokio::test]
+async fn spf_tests_the_connecting_address_and_dmarc_cannot_demand_both() {
+    let report = audit("neglected.example").await;
+    let blocks = |id: &str| format!("{:?}", section(&report, id).blocks);
+    assert!(blocks("spf").contains("a client that connects from an address (A or AAAA) of neglected.example"));
+    assert!(
+        blocks("dmarc")
+            .contains("One aligned pass of SPF or DKIM is enough for a message to pass; DMARC cannot demand both.")
+    );
+    let fail = audit("monsec.example").await;
+    let said: Vec<&str> = section(&fail, "spf").findings.iter().map(|finding| finding.text.as_str()).collect();
+    assert!(said.iter().any(|text| text.contains("What a receiver does with it is its own choice")), "{said:?}");
+}

@@ -159,6 +159,17 @@ pub struct Progress {
     pub of: u64,
 }
 
+/// What was given is not what the task is about (no message, say): nothing was looked at, and nothing can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What it is or seems to be, in a sentence.
+    pub what: String,
+    /// What to do instead, in a sentence.
+    pub advice: String,
+    /// A domain that it names and that could be looked at instead.
+    pub domain: Option<Name>,
+}
+
 /// What a job tells. Newest wins for each item of a job: a section by its id, a lookup by its number, a dialogue by its
 /// lookup's number.
 #[derive(Clone, Debug)]
@@ -175,6 +186,8 @@ pub enum JobEvent {
     Dialogue(crate::report::LookupId, Arc<Transcript>),
     /// Everything is there; nothing more comes. The evidence is what a case file saves.
     Finished(Arc<Report>, Arc<Evidence>),
-    /// The job could not be done at all: no such file, not a message, no resolver.
+    /// There is nothing to be done with what was given; nothing more comes.
+    Refused(Refusal),
+    /// The job could not be done at all: no resolver, no such host; nothing more comes.
     Failed(String),
 }

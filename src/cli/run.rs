@@ -82,6 +82,9 @@ async fn make(mut reports: Reports) -> Result<u8, Failure> {
                     JobEvent::Failed(why) => if let Some(what) = under_way.remove(&id) {
                         writer.failed(&format!("{what}: {why}"));
                     },
+                    JobEvent::Refused(refusal) => if let Some(what) = under_way.remove(&id) {
+                        writer.failed(&format!("{what}: {} {}", refusal.what, refusal.advice));
+                    },
                     JobEvent::Finished(..) | JobEvent::Lookup(_) | JobEvent::Section(_) | JobEvent::Verdict(..)
                     | JobEvent::Progress(_) | JobEvent::Dialogue(..) => {}
                 }

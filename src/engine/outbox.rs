@@ -44,7 +44,7 @@ impl Outbox {
             JobEvent::Verdict(..) => Item::Verdict,
             JobEvent::Progress(_) => Item::Progress,
             JobEvent::Dialogue(id, _) => Item::Dialogue(*id),
-            JobEvent::Finished(..) | JobEvent::Failed(_) => Item::End,
+            JobEvent::Finished(..) | JobEvent::Refused(_) | JobEvent::Failed(_) => Item::End,
         };
         {
             let mut inner = self.lock();

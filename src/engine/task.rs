@@ -50,7 +50,7 @@ pub(super) async fn perform(house: Arc<House>, desk: Arc<Desk>, id: JobId, mut j
             };
             match Ending(reading).when(read).await {
                 Ok(Ok(message)) => run_with(house, desk, id, job, message, Some(opinion::differing)).await,
-                Ok(Err(why)) => house.outbox.put(id, JobEvent::Failed(why.to_string())),
+                Ok(Err(why)) => house.outbox.put(id, JobEvent::Refused(why.refusal())),
                 Err(_) => house.outbox.put(id, JobEvent::Failed("mxray broke while reading this message".into())),
             }
         }

@@ -26,6 +26,7 @@ pub mod identities;
 mod lines;
 mod mailbox;
 pub mod mime;
+mod not_message;
 mod parse;
 mod reading;
 pub mod received;
@@ -39,9 +40,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use field::{Field, FieldRef};
+pub use not_message::{NameForm, NotMessage, Seems};
 pub use parse::{MAX_FIELD_BYTES, MAX_FIELDS};
 pub use reading::Reached;
-pub use repair::{MAX_BYTES, NotMessage, Repair, RepairKind, mbox_entries, mbox_messages};
+pub use repair::{MAX_BYTES, Repair, RepairKind, mbox_entries, mbox_messages};
 
 use time::OffsetDateTime;
 
@@ -136,7 +138,10 @@ impl Message {
         };
         let cut = parse::cut(text.bytes());
         if cut.fields.is_empty() {
-            return Err(NotMessage::NoHeader);
+            return Err(NotMessage::NoHeader(Seems::of(text.bytes())));
+        }
+        if let Some(seems) = not_message::disguised(text.bytes()) {
+            return Err(NotMessage::NoHeader(seems));
         }
         let mut message = Message { text, repairs, cut, envelope, read: Read::default() };
         message.read = message.read(watch)?;
@@ -334,6 +339,6 @@ mod tests {
     #[test]
     fn a_body_without_any_header_is_no_message() {
         let why = Message::parse(Arc::from(&b"Hello,\nhow are you?\n"[..]), Envelope::default()).unwrap_err();
-        assert_eq!(why, NotMessage::NoHeader);
+        assert_eq!(why, NotMessage::NoHeader(Seems::Text));
     }
 }

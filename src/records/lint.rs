@@ -83,6 +83,19 @@ impl Pasted {
         }
     }
 
+    /// What it is called, with its article.
+    pub fn words(self) -> &'static str {
+        match self {
+            Pasted::Spf => "an SPF record",
+            Pasted::Dkim => "a DKIM key record",
+            Pasted::Dmarc => "a DMARC record",
+            Pasted::MtaSts => "an MTA-STS record",
+            Pasted::MtaStsPolicy => "an MTA-STS policy file",
+            Pasted::TlsRpt => "a TLS-RPT record",
+            Pasted::Bimi => "a BIMI record",
+        }
+    }
+
     /// Where such a record stands below its domain.
     fn prefix(self) -> &'static str {
         match self {

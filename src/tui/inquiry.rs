@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::check::{Check, Evidence, Transcript};
-use crate::job::{JobEvent, JobId, Progress, Task};
+use crate::job::{JobEvent, JobId, Progress, Refusal, Task};
 use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
 use crate::tui::compare::{Compared, compare};
 use crate::tui::theme::{Look, Theme};
@@ -67,6 +67,8 @@ pub enum Stage {
     Running,
     /// Everything is there.
     Finished(Arc<Report>),
+    /// There is nothing to be done with what was given.
+    Refused(Refusal),
     /// It could not be done: why.
     Failed(String),
     /// The person stopped it.
@@ -162,6 +164,12 @@ impl Inquiry {
                 self.evidence = Some(evidence);
                 self.finish(report);
             }
+            JobEvent::Refused(refusal) => {
+                // Of what is no message there is no section, failed or not.
+                self.order.clear();
+                self.title = "no message".to_owned();
+                self.stage = Stage::Refused(refusal);
+            }
             JobEvent::Failed(reason) => self.stage = Stage::Failed(reason),
         }
         self.version += 1;
@@ -244,7 +252,7 @@ impl Inquiry {
             (Some(section), _) => Standing::Here(section.state),
             (None, Stage::Running) => Standing::Running,
             (None, Stage::Failed(_)) => Standing::Failed,
-            (None, Stage::Stopped | Stage::Finished(_)) => Standing::Skipped,
+            (None, Stage::Stopped | Stage::Refused(_) | Stage::Finished(_)) => Standing::Skipped,
         }
     }
 
@@ -271,11 +279,19 @@ impl Inquiry {
         self.is_running() && self.arrived.is_empty() && matches!(self.task, Task::Message { .. })
     }
 
+    /// Why there is nothing to be done with what was given.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.stage {
+            Stage::Refused(refusal) => Some(refusal),
+            Stage::Running | Stage::Finished(_) | Stage::Failed(_) | Stage::Stopped => None,
+        }
+    }
+
     /// The report, once it is there.
     pub fn report(&self) -> Option<&Arc<Report>> {
         match &self.stage {
             Stage::Finished(report) => Some(report),
-            Stage::Running | Stage::Failed(_) | Stage::Stopped => None,
+            Stage::Running | Stage::Refused(_) | Stage::Failed(_) | Stage::Stopped => None,
         }
     }
 

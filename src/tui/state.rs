@@ -77,7 +77,7 @@ pub struct Shared {
     pub open_paste: bool,
     /// A record as it is not published, while the domain pane shows what it would change.
     pub what_if: Option<Box<WhatIf>>,
-    /// The message in the message pane, as it came.
+    /// What is in the message pane, as it came; whoever sends it on takes [`Shared::whole_message`].
     pub message: Option<Arc<[u8]>>,
     /// The message that was written in an editor and not yet sent.
     pub composed: Option<Arc<[u8]>>,
@@ -251,6 +251,11 @@ impl Shared {
     /// Puts a job in a pane's place and returns the one that was there.
     pub fn place(&mut self, pane: PaneId, inquiry: Option<Inquiry>) -> Option<Inquiry> {
         self.inquiries.get_mut(pane.index()).and_then(|slot| std::mem::replace(slot, inquiry))
+    }
+
+    /// The message of the message pane, as it came; `None` when what is there turned out to be none.
+    pub fn whole_message(&self) -> Option<&Arc<[u8]>> {
+        self.message.as_ref().filter(|_| self.inquiry(PaneId::Message).and_then(Inquiry::refusal).is_none())
     }
 
     /// Starts a job in a pane's place; the one before is stopped if it still runs.

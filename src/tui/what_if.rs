@@ -211,6 +211,7 @@ impl WhatIf {
             | JobEvent::Section(_)
             | JobEvent::Verdict(..)
             | JobEvent::Progress(_)
+            | JobEvent::Refused(_)
             | JobEvent::Dialogue(..) => None,
         }
     }

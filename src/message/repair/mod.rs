@@ -15,7 +15,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::message::reading::{Stopped, Watch};
+use crate::message::not_message::NotMessage;
+use crate::message::reading::Watch;
 use edits::{Rewrite, Undo};
 
 pub use mbox::{mbox_entries, mbox_messages};
@@ -164,31 +165,6 @@ impl Repair {
             RepairKind::Cut => format!("The message is longer than the {} MB that are read; {n} bytes were left out.", MAX_BYTES / (1024 * 1024)),
             RepairKind::WebmailList => "This is the list of names and values that a webmail page shows, not the message's source: what would be verified is not in it.".into(),
         }
-    }
-}
-
-/// Why some bytes are not a message at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotMessage {
-    /// Nothing, or white space alone.
-    #[error("nothing is there: the message is empty")]
-    Empty,
-    /// An Outlook `.msg` (or another OLE2) file.
-    #[error(
-        "this is an Outlook .msg file, which does not hold the message as it was sent; in Outlook, open the message, then File > Properties > Internet headers, or have it sent on as an attachment (.eml)"
-    )]
-    Outlook,
-    /// Bytes that do not begin with a header line.
-    #[error("this is not a raw message: it does not begin with a header (\"Name: value\")")]
-    NoHeader,
-    /// Nobody wants it any more.
-    #[error("the reading was stopped")]
-    Stopped,
-}
-
-impl From<Stopped> for NotMessage {
-    fn from(_: Stopped) -> NotMessage {
-        NotMessage::Stopped
     }
 }
 

@@ -344,7 +344,7 @@ impl Pane for DomainPane {
         self.viewer.hint(shared)
     }
 
-    fn single_link(&self) -> Option<Link> {
+    fn single_link(&self, _shared: &Shared) -> Option<Link> {
         self.viewer.single_link()
     }
 }

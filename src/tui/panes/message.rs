@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, report_enabled};
-use crate::job::{Envelope, Progress, Task};
+use crate::job::{Envelope, Progress, Refusal, Task};
 use crate::report::Link;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
@@ -19,7 +19,7 @@ use crate::tui::state::{EngineStage, PASTE, Purpose, Shared, UNSAVED};
 use crate::tui::theme::Look;
 use crate::tui::viewer::{Viewer, pieces};
 use crate::tui::widgets::original::Original;
-use crate::tui::widgets::start;
+use crate::tui::widgets::{refused, start};
 
 /// The message pane.
 pub struct MessagePane {
@@ -85,19 +85,25 @@ impl MessagePane {
             outer: std::mem::take(&mut self.outer),
         };
         // Over one that is still being read, what was there before that one counts.
-        if self.before.is_none() || !reading(shared) {
+        if self.before.is_none() || !(reading(shared) || refusal(shared).is_some()) {
             self.before = Some(before);
         }
         self.load(raw, source, envelope, shared)
     }
 
-    /// Stops the reading of a message: everything is as it was before.
+    /// Stops the reading of a message, or leaves what is none: everything is as it was before.
     fn stop_reading(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let effects = shared.inquiry(PaneId::Message).map(|now| Effect::Cancel(now.id)).into_iter().collect();
+        let running = shared.inquiry(PaneId::Message).filter(|now| now.is_running());
+        let effects = running.map(|now| Effect::Cancel(now.id)).into_iter().collect();
+        let was_refused = refusal(shared).is_some();
         if !self.outer.is_empty() && self.before.is_none() {
             // One inside another: out again.
             self.leave(shared);
-            shared.tell("stopped; this is the message around it");
+            shared.tell(if was_refused {
+                "this is the message around it"
+            } else {
+                "stopped; this is the message around it"
+            });
             return effects;
         }
         let Some(Before { message, mut inquiry, viewer, outer }) = self.before.take() else {
@@ -113,9 +119,11 @@ impl MessagePane {
         let first = self.outer.first().map(|(message, ..)| message).or(self.message.as_ref());
         shared.unsaved = first.filter(|message| message.source == PASTE).map(|_| UNSAVED);
         shared.message = first.map(|message| message.raw.clone());
-        shared.tell(match &self.message {
-            Some(_) => "stopped; this is the message that was here before",
-            None => "stopped; paste or open another",
+        shared.tell(match (&self.message, was_refused) {
+            (Some(_), true) => "this is the message that was here before",
+            (Some(_), false) => "stopped; this is the message that was here before",
+            (None, true) => "paste or open a message",
+            (None, false) => "stopped; paste or open another",
         });
         effects
     }
@@ -230,6 +238,10 @@ impl MessagePane {
             EngineStage::Failed(_) => "nobody: there is no resolver",
         };
         let mut row = vec![Piece::new(format!(" {}, {}  ", message.source, size(message.raw.len())), Look::Plain)];
+        if refusal(shared).is_some() {
+            // Nothing in it could be asked of anybody.
+            return row;
+        }
         if let Some(inquiry) = shared.inquiry(PaneId::Message)
             && let Some(progress) = inquiry.progress.filter(|_| inquiry.is_running())
         {
@@ -273,6 +285,33 @@ fn said(Progress { doing, done, of }: Progress) -> String {
     format!("{doing}, {} %", done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100))
 }
 
+/// Why what is in the pane is no message.
+fn refusal(shared: &Shared) -> Option<&Refusal> {
+    shared.inquiry(PaneId::Message)?.refusal()
+}
+
+/// What there is no message for.
+fn needs_message(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Ask
+            | Action::Offline
+            | Action::AskAgain
+            | Action::Border
+            | Action::Envelope
+            | Action::CycleSource
+            | Action::Original
+            | Action::CopyValue
+            | Action::CopyName
+            | Action::CopyForms
+            | Action::CopyZone
+            | Action::NextFinding
+            | Action::PreviousFinding
+            | Action::Search
+            | Action::Fold
+    )
+}
+
 /// How many repairs there were, once that is known; `None` when there was nothing to repair.
 fn repairs(shared: &Shared) -> Option<usize> {
     let headers = shared.inquiry(PaneId::Message)?.section("headers")?;
@@ -311,7 +350,11 @@ impl Pane for MessagePane {
                 self.original = None;
                 return Vec::new();
             }
-            Action::Back if reading(shared) => return self.stop_reading(shared),
+            Action::Back if reading(shared) || refusal(shared).is_some() => return self.stop_reading(shared),
+            other if refusal(shared).is_some() && needs_message(other) => {
+                shared.tell("that needs a message: paste one, p takes the clipboard's text, o opens a file");
+                return Vec::new();
+            }
             Action::Original => {
                 self.toggle_original();
                 return Vec::new();
@@ -356,7 +399,7 @@ impl Pane for MessagePane {
     }
 
     fn sync(&mut self, shared: &Shared, area: Rect) {
-        if self.before.is_some() && !reading(shared) {
+        if self.before.is_some() && !reading(shared) && refusal(shared).is_none() {
             // It is read: there is no way back any more, and nothing is kept for one.
             self.before = None;
         }
@@ -380,6 +423,11 @@ impl Pane for MessagePane {
             row.pop();
         }
         pieces(buffer, shared.theme, (area.x, area.y), area.width, &row);
+        if let Some(refusal) = refusal(shared) {
+            let earlier = self.before.as_ref().is_some_and(|before| before.message.is_some());
+            refused::view(refusal, earlier || !self.outer.is_empty(), shared, below_strip(area), buffer);
+            return;
+        }
         match &self.original {
             Some(original) => original.view(shared, below_strip(area), buffer),
             None => self.viewer.view(shared, below_strip(area), buffer),
@@ -388,6 +436,18 @@ impl Pane for MessagePane {
 
     fn enabled(&self, action: &Action, shared: &Shared) -> bool {
         let some = self.message.is_some();
+        if let Some(refusal) = refusal(shared) {
+            return match action {
+                Action::Enter => refusal.domain.is_some(),
+                Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => false,
+                Action::Left | Action::Right | Action::ScrollLeft | Action::ScrollRight => false,
+                Action::HistoryBack => !self.outer.is_empty(),
+                Action::HistoryForward => false,
+                Action::Save => shared.long_copy.is_some(),
+                Action::Stop => false,
+                other => !needs_message(other),
+            };
+        }
         match action {
             Action::Ask => self.message.as_ref().is_some_and(|message| !message.asked || message.offline),
             Action::Offline => self.message.as_ref().is_some_and(|message| !message.offline),
@@ -401,11 +461,14 @@ impl Pane for MessagePane {
     }
 
     fn hint(&self, shared: &Shared) -> Option<String> {
-        self.viewer.hint(shared)
+        if refusal(shared).is_some() { None } else { self.viewer.hint(shared) }
     }
 
-    fn single_link(&self) -> Option<Link> {
-        self.viewer.single_link()
+    fn single_link(&self, shared: &Shared) -> Option<Link> {
+        match refusal(shared) {
+            Some(refusal) => refusal.domain.clone().map(Link::Domain),
+            None => self.viewer.single_link(),
+        }
     }
 }
 

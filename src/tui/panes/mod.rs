@@ -41,7 +41,7 @@ pub trait Pane {
         false
     }
     /// The link under the cursor that leads out of this report.
-    fn single_link(&self) -> Option<Link> {
+    fn single_link(&self, _shared: &Shared) -> Option<Link> {
         None
     }
 }

@@ -108,6 +108,7 @@ pub(super) fn paste(state: &mut State, text: String) -> Vec<Effect> {
     let one_line = line.len() <= LINE_MAX && !line.contains(['\r', '\n']);
     if one_line {
         if line.is_empty() {
+            state.shared.warn("nothing was pasted: the text is empty");
             return Vec::new();
         }
         if state.shared.line.is_none() {

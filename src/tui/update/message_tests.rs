@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::tests::{fresh, key, keys_of, press, report, started, tell};
 use super::update;
 use crate::finding::Finding;
-use crate::job::{Job, JobEvent, JobId, Progress, Task};
+use crate::job::{Job, JobEvent, JobId, Progress, Refusal, Task};
 use crate::report::Section;
 use crate::tui::action::PaneId;
 use crate::tui::effect::Effect;
@@ -199,4 +199,73 @@ fn a_paste_in_pieces_without_brackets_loses_neither_its_first_key_nor_its_rest()
     let whole = "Return-Path: <a@b.example>\rFrom: a@b.example\r\rhi\rthe rest: q\r";
     assert_eq!(message.as_deref(), Some(whole));
     assert!(state.shared.line.is_none() && state.active == PaneId::Message);
+}
+
+fn refused(domain: Option<&str>) -> JobEvent {
+    JobEvent::Refused(Refusal {
+        what: "This is the name of a domain (example.org) and no message.".into(),
+        advice: "Copy the source.".into(),
+        domain: domain.map(|name| crate::name::Name::from_text(name).unwrap()),
+    })
+}
+
+#[test]
+fn a_paste_that_is_no_message_is_one_sentence_and_names_no_key_that_does_nothing() {
+    let mut state = fresh();
+    update(&mut state, Event::Ready("192.0.2.53".into()));
+    update(&mut state, Event::Paste("example.org\nexample.com\n".into()));
+    tell(&mut state, 1, refused(None));
+    let now = screen(&state);
+    assert!(now.contains("NO MESSAGE") && now.contains("This is the name of a domain"), "{now}");
+    for absent in ["failed", "DMARC", "ARC", "NOTHING ASKED", "a ask", "x offline", "v view", "b border", "e envelope"]
+    {
+        assert!(!now.contains(absent), "{absent}: {now}");
+    }
+    for key in ["a", "x", "v", "b", "e", "r", "y", "Y", "u", "/"] {
+        assert!(press(&mut state, key).is_empty(), "{key}");
+        assert!(state.shared.line.is_none() && state.shared.overlay.is_none(), "{key}");
+        assert!(screen(&state).contains("that needs a message"), "{key}: {}", screen(&state));
+    }
+    assert!(matches!(press(&mut state, "q").as_slice(), [Effect::Quit]), "what is no message is no loss");
+}
+
+#[test]
+fn a_name_that_was_pasted_as_a_message_is_one_enter_away() {
+    let mut state = fresh();
+    update(&mut state, Event::Ready("192.0.2.53".into()));
+    update(&mut state, Event::Paste("example.org\nexample.com\n".into()));
+    tell(&mut state, 1, refused(Some("example.org")));
+    assert!(screen(&state).contains("Enter looks at example.org"), "{}", screen(&state));
+    let effects = press(&mut state, "⏎");
+    assert!(
+        matches!(started(&effects).as_slice(), [(_, Job { task: Task::Domain { name, .. }, .. })] if name.as_str() == "example.org"),
+        "{effects:?}"
+    );
+    assert_eq!(state.active, PaneId::Domain);
+}
+
+#[test]
+fn esc_leaves_what_is_no_message_for_the_message_before_it() {
+    let mut state = fresh();
+    update(&mut state, Event::Paste(MAIL.into()));
+    tell(&mut state, 1, report(vec![Section::new("headers", "Headers")]));
+    for id in [2, 3] {
+        update(&mut state, Event::Paste("no\nmessage\n".into()));
+        tell(&mut state, id, refused(None));
+        super::settle(&mut state);
+    }
+    assert!(state.shared.whole_message().is_none());
+    assert!(screen(&state).contains("Esc goes back"), "{}", screen(&state));
+    assert!(press(&mut state, "⎋").is_empty());
+    assert!(state.shared.inquiry(PaneId::Message).is_some_and(|now| now.report().is_some()));
+    assert_eq!(state.shared.whole_message().map(|raw| raw.as_ref()), Some(MAIL.as_bytes()));
+    assert!(state.shared.unsaved.is_some());
+}
+
+#[test]
+fn an_empty_paste_is_told() {
+    let mut state = fresh();
+    press(&mut state, "⎋");
+    assert!(update(&mut state, Event::Paste(" \n\n".into())).is_empty());
+    assert!(screen(&state).contains("nothing was pasted: the text is empty"));
 }

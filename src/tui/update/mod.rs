@@ -117,6 +117,7 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
         && inquiry.is_running()
     {
         let ended = matches!(event, JobEvent::Finished(..));
+        let refused = matches!(event, JobEvent::Refused(_));
         let grown = match &event {
             JobEvent::Dialogue(_, transcript) => Some(transcript.clone()),
             _ => None,
@@ -125,6 +126,10 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
         if let Some(transcript) = grown {
             by_hand(shared, &transcript);
             return Vec::new();
+        }
+        if refused {
+            // What is no message is no loss.
+            shared.unsaved = None;
         }
         if ended {
             for (domain, selector) in signed_by(inquiry) {
@@ -291,7 +296,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             None => Vec::new(),
         },
         Action::Enter => {
-            let link = state.panes.get(state.active.index()).and_then(|pane| pane.single_link());
+            let link = state.panes.get(state.active.index()).and_then(|pane| pane.single_link(&state.shared));
             match link {
                 Some(link @ (Link::Domain(_) | Link::Smtp(_) | Link::Message(_))) => follow(state, link),
                 Some(Link::Section(_)) | None => dispatch(state, state.active, &Action::Enter),

@@ -182,7 +182,7 @@ impl Viewer {
             let text = match inquiry.stage {
                 Stage::Running => format!(" {} asking; nothing can be said yet", theme.running_glyph()),
                 Stage::Stopped => " stopped before anything could be said (r: ask again)".to_owned(),
-                Stage::Finished(_) | Stage::Failed(_) => String::new(),
+                Stage::Finished(_) | Stage::Refused(_) | Stage::Failed(_) => String::new(),
             };
             pieces(buffer, theme, (area.x, area.y), area.width, &[Piece::new(text, Look::Running)]);
         }

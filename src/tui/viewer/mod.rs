@@ -194,6 +194,7 @@ impl Viewer {
                 match inquiry.stage {
                     Stage::Running => ("Overview so far", "Nothing so far."),
                     Stage::Finished(_) => ("Overview", "No warnings and no errors."),
+                    Stage::Refused(_) => ("Nothing is known", "There is nothing to look at."),
                     Stage::Failed(_) => ("Nothing is known", "The job could not be done. r asks again."),
                     Stage::Stopped => ("Overview, stopped", "Nothing before it was stopped. r asks again."),
                 },

@@ -77,6 +77,8 @@ fn brief(shared: &Shared, active: PaneId) -> String {
     match &inquiry.stage {
         Stage::Running => format!("{}, {open} under way", lookups(all)),
         Stage::Finished(report) => format!("{}, {:.0} ms", lookups(all), report.elapsed_ms),
+        // The page says what it is.
+        Stage::Refused(_) => String::new(),
         Stage::Failed(_) => "failed".into(),
         Stage::Stopped => "stopped".into(),
     }

@@ -108,6 +108,7 @@ fn title(shared: &Shared, active: PaneId, area: Rect, buffer: &mut Buffer) {
             None => format!("{} asking", theme.running_glyph()),
         },
         Stage::Stopped => "stopped".to_owned(),
+        Stage::Refused(_) => String::new(),
         Stage::Failed(_) => "failed".to_owned(),
         Stage::Finished(report) => {
             format!("as of {:02}:{:02}:{:02} UTC", report.at.hour(), report.at.minute(), report.at.second())

@@ -5,4 +5,5 @@ pub mod header;
 pub mod line;
 pub mod original;
 pub mod overlay;
+pub mod refused;
 pub mod start;

@@ -112,7 +112,12 @@ fn what_is_no_message_is_three_and_says_what_to_do() {
     for (raw, says) in [
         (&b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest"[..], "an Outlook .msg file"),
         (b" \r\n\r\n", "the message is empty"),
-        (b"\x1b[201~\0\0\0", "does not begin with a header"),
+        (b"\x1b[201~\0\0\0", "These bytes are no text and no message: they do not begin with a header"),
+        (b"hello\nAnn\n", "Gmail \"Show original\""),
+        (b"monsec.example\nexample.org\n", "mxray domain monsec.example"),
+        (b"v=DMARC1;\n p=none\n", "This seems to be a DMARC record"),
+        (b"S: 220 a\nC: EHLO b\n", "a dialogue with a mail server"),
+        (b"%PDF-1.7\n", "a PDF file"),
     ] {
         let (_folder, path) = file(raw);
         let ran = run(&["message", "--demo", path.to_str().unwrap()]);

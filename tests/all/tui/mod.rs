@@ -311,7 +311,13 @@ fn message_as_signed() {
 
 #[test]
 fn message_error() {
-    shot("message_error", message(vec![JobEvent::Failed("not a message: no header field in the first 64 KB".into())]));
+    shot("message_error", message(vec![JobEvent::Failed("mxray broke while reading this message".into())]));
+}
+
+#[test]
+fn message_refused() {
+    let refusal = mxray::message::NotMessage::NoHeader(mxray::message::Seems::Html).refusal();
+    shot("message_refused", message(vec![JobEvent::Refused(refusal)]));
 }
 
 fn smtp(events: Vec<JobEvent>) -> State {

@@ -407,7 +407,7 @@ fn empty(listening: &Listening, can_send: bool) -> Vec<Piece> {
 /// A message that could be sent to the listener for a try: the one of the message pane, or one of the demo's.
 pub(super) fn to_send(shared: &Shared) -> Option<Arc<[u8]>> {
     let offers = shared.offers.iter().filter(|offer| offer.pane == PaneId::Message);
-    shared.message.clone().or_else(|| offers.filter_map(|offer| offer.content.clone()).next())
+    shared.whole_message().cloned().or_else(|| offers.filter_map(|offer| offer.content.clone()).next())
 }
 
 fn heading(visit: &Visit, width: usize, theme: Theme) -> Vec<Piece> {

@@ -470,7 +470,7 @@ impl Pane for SmtpPane {
         self.face == Face::Listener && shared.listening.is_some()
     }
 
-    fn single_link(&self) -> Option<Link> {
+    fn single_link(&self, _shared: &Shared) -> Option<Link> {
         if self.face == Face::Report { self.viewer.single_link() } else { None }
     }
 }

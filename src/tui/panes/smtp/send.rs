@@ -35,7 +35,7 @@ fn waiting(shared: &mut Shared) -> Option<(JobId, LookupId, Arc<Transcript>)> {
 /// Asks before the message of pane 2 goes out.
 pub(super) fn offer_pane_message(shared: &mut Shared) {
     let Some(held) = waiting(shared) else { return };
-    match shared.message.clone() {
+    match shared.whole_message().cloned() {
         Some(message) => offer(message, "The message of pane 2", held, shared),
         None => shared.tell("no message in pane 2: paste or open one there first, or write one here (c)"),
     }

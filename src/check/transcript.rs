@@ -137,6 +137,8 @@ pub enum TranscriptEvent {
     TlsStarted(Arc<TlsSession>),
     /// The handshake failed: why, in words.
     TlsFailed(String),
+    /// TLS stood, and what came then was not its next record, or was an alert that ends it: what, in words.
+    TlsBroken(String),
     /// The server said nothing for so long although it was its turn.
     Silence(Duration),
     /// The server spoke before it was its turn: bytes that stood in the buffer (dropped after STARTTLS, RFC 3207 §4.2).

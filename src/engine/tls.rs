@@ -239,6 +239,35 @@ pub(crate) fn words(error: &rustls::Error) -> String {
     }
 }
 
+/// How TLS broke that stood already, in words.
+pub(crate) fn broken(error: &rustls::Error) -> String {
+    use rustls::{AlertDescription, InvalidMessage};
+    match error {
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server wants a certificate of the client (alert certificate required), which nobody who sends mail has"
+                .into()
+        }
+        rustls::Error::AlertReceived(alert) => format!("the server ends TLS (alert {})", spaced(&format!("{alert:?}"))),
+        rustls::Error::DecryptError => {
+            "a record does not decrypt (bad record MAC): it was damaged or changed on the way, or its sender lost count"
+                .into()
+        }
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
+            "what the server sent is no TLS record: plain text, or garbage".into()
+        }
+        rustls::Error::PeerSentOversizedRecord | rustls::Error::InvalidMessage(InvalidMessage::MessageTooLarge) => {
+            "the server sent a TLS record larger than TLS allows".into()
+        }
+        rustls::Error::InvalidMessage(what) => {
+            format!("the server sent a TLS message that cannot be read ({})", spaced(&format!("{what:?}")))
+        }
+        rustls::Error::PeerMisbehaved(_) | rustls::Error::InappropriateMessage { .. } => {
+            "the server broke the rules of TLS".into()
+        }
+        other => words(other),
+    }
+}
+
 /// `HandshakeFailure` as `handshake failure`, `UnknownCA` as `unknown ca`.
 pub(crate) fn spaced(camel: &str) -> String {
     let mut out = String::new();

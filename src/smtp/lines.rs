@@ -110,6 +110,7 @@ pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
             ("TLS", format!("{} {}{group}{sni}", tls.version, tls.cipher))
         }
         TranscriptEvent::TlsFailed(why) => ("TLS", format!("handshake failed: {why}")),
+        TranscriptEvent::TlsBroken(why) => ("TLS", format!("broken: {why}")),
         TranscriptEvent::Silence(waited) => ("*", format!("silence for {:.1} s", waited.as_secs_f64())),
         TranscriptEvent::EarlyTalk(bytes) => ("*", format!("early: {}", lossless(bytes))),
         TranscriptEvent::Closed { by_server: true, reset: true } => ("*", "the server reset the connection".into()),

@@ -16,6 +16,8 @@ pub struct Session<'a> {
     pub tls: Option<&'a TlsSession>,
     /// Why the handshake failed.
     pub tls_failed: Option<&'a str>,
+    /// How TLS broke after its handshake.
+    pub tls_broken: Option<&'a str>,
     /// Why there is no connection.
     pub not_connected: Option<(ConnectFault, &'a str)>,
     /// How long it took to connect.
@@ -214,6 +216,7 @@ impl<'a> Session<'a> {
                     session.tls = Some(tls);
                 }
                 TranscriptEvent::TlsFailed(why) => session.tls_failed = Some(why),
+                TranscriptEvent::TlsBroken(why) => session.tls_broken = Some(why),
                 TranscriptEvent::Silence(_) => session.silent = true,
                 TranscriptEvent::EarlyTalk(_) => {}
                 TranscriptEvent::Closed { by_server, reset } => {
@@ -351,6 +354,7 @@ pub(crate) mod tests {
             let bytes = || line.get(2..).unwrap_or_default().trim_start().as_bytes().to_vec();
             let event = match line {
                 "*connect" => TranscriptEvent::Connected { local: None, peer: None },
+                "*tls-broken" => TranscriptEvent::TlsBroken("a test's reason".into()),
                 "*tls-failed" => TranscriptEvent::TlsFailed("a test's reason".into()),
                 "*tls" => {
                     tls = true;

@@ -149,6 +149,16 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
             .with_reference("RFC 5321 §4.5.3.2"),
         );
     }
+    if let Some(why) = session.tls_broken {
+        findings.push(
+            Finding::error(
+                "tls.broken",
+                format!("TLS with {host} stands and breaks {}: {why}. A sender gives up and comes again later, into the same fault.", session.place()),
+            )
+            .with_fix("Look at what stands between the Internet and the server (a proxy, a filter, a load balancer), then at the server's own TLS log.")
+            .with_reference("RFC 8446 §6.2"),
+        );
+    }
     // After a 421 or a 554 in the greeting it said so before.
     let said_so = session.exchanges.last().is_some_and(|last| last.reply.code() == Some(421));
     if let Some(how) = session.hung_up.filter(|_| !said_so) {

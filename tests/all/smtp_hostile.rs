@@ -266,3 +266,64 @@ async fn mail_is_sent_only_when_it_was_composed() {
         .collect();
     assert_eq!(sent[1..], ["MAIL FROM:<>", "RCPT TO:<a@example.com>", "QUIT"]);
 }
+
+/// Greets, agrees to TLS and shakes hands; what the client says first inside TLS is read, and the bare socket is returned.
+async fn inside_tls(socket: TcpStream) -> TcpStream {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["mail.example".into()]).unwrap().self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let socket = answer(socket, b"220 hi\r\n", b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n").await;
+    let mut tls = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await.unwrap();
+    let _ = tls.read(&mut [0; 512]).await;
+    tls.into_inner().0
+}
+
+#[tokio::test]
+async fn tls_that_breaks_after_its_handshake_is_told_as_a_fault_of_tls() {
+    let scripts: [(&str, Script); 4] = [
+        ("no TLS record", |socket| {
+            Box::pin(async move {
+                let _ =
+                    inside_tls(socket).await.write_all(b"250-plain text, the proxy forgot TLS\r\n250 HELP\r\n").await;
+            })
+        }),
+        ("does not decrypt", |socket| {
+            Box::pin(async move {
+                let record = [&[0x17, 3, 3, 0, 64][..], &[0x5a; 64]].concat();
+                let _ = inside_tls(socket).await.write_all(&record).await;
+            })
+        }),
+        ("record larger than TLS allows", |socket| {
+            Box::pin(async move {
+                let record = [&[0x17, 3, 3, 0xff, 0xff][..], &[0x5a; 64]].concat();
+                let _ = inside_tls(socket).await.write_all(&record).await;
+            })
+        }),
+        ("closed the connection", |socket| {
+            Box::pin(async move {
+                drop(inside_tls(socket).await);
+            })
+        }),
+    ];
+    for (words, script) in scripts {
+        let (report, transcript) = look(script).await;
+        let broken = words != "closed the connection";
+        assert_eq!(ids(&report).contains(&"tls.broken"), broken, "{words}: {:?}", ids(&report));
+        assert_eq!(ids(&report).contains(&"smtp.hung-up"), !broken, "{words}: {:?}", ids(&report));
+        let said = transcript.entries.iter().any(|entry| matches!(&entry.event, TranscriptEvent::TlsBroken(_)));
+        assert_eq!(said, broken, "{words}");
+        let findings = report.sections.iter().flat_map(|section| &section.findings);
+        assert!(findings.into_iter().any(|finding| finding.text.contains(words)), "{words}");
+        let delivered = report.verdict.iter().find(|line| line.question == "PLAIN SENDER").unwrap();
+        assert!(delivered.answer.starts_with("deferred: "), "{}", delivered.answer);
+    }
+}

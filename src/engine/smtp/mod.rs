@@ -28,6 +28,10 @@ const MAX_ENTRIES: usize = 1000;
 const MAX_TIME: Duration = Duration::from_secs(180);
 /// How many query timeouts a server may keep silent.
 const PATIENCE: u32 = 6;
+/// How long a server that takes nothing any more is heard out.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How often it is read from then.
+const MAX_LAST_WORDS: usize = 8;
 
 /// What a dialogue needs of the engine.
 #[derive(Clone)]
@@ -195,8 +199,18 @@ impl Talk<'_> {
     async fn write(&mut self, bytes: &[u8]) {
         let Some(stream) = self.stream.as_mut() else { return };
         let written = tokio::time::timeout(self.wire.timeout * PATIENCE, stream.write(bytes)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            self.stream = None;
+        if matches!(written, Ok(Ok(()))) {
+            return;
+        }
+        // What the server said last (a line, an alert of TLS) may lie unread, and tells why nothing can be written any more.
+        for _ in 0..MAX_LAST_WORDS {
+            let Some(stream) = self.stream.as_mut() else { return };
+            match tokio::time::timeout(LAST_WORDS, stream.read()).await {
+                Ok(got) => self.take(got),
+                Err(_) => break,
+            }
+        }
+        if self.stream.take().is_some() {
             self.note(TranscriptEvent::Closed { by_server: true, reset: true });
         }
     }
@@ -243,6 +257,13 @@ impl Talk<'_> {
                 }
                 self.note(TranscriptEvent::Closed { by_server: true, reset });
                 self.stream = None;
+            }
+            Got::TlsBroken { rest, why } => {
+                if !rest.is_empty() {
+                    self.note(TranscriptEvent::Received { line: rest, ending: LineEnding::None });
+                }
+                self.note(TranscriptEvent::TlsBroken(why));
+                self.hang();
             }
         }
     }

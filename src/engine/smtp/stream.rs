@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::check::LineEnding;
+use crate::engine::tls;
 
 /// The longest line that is kept; a longer one is cut there and its rest dropped (RFC 5321 allows 512 bytes in a reply).
 const MAX_LINE: usize = 4096;
@@ -32,6 +33,13 @@ pub(super) enum Got {
         rest: Vec<u8>,
         /// Whether it was a reset.
         reset: bool,
+    },
+    /// TLS cannot go on, and a line that was not finished.
+    TlsBroken {
+        /// The unfinished line.
+        rest: Vec<u8>,
+        /// Why, in words.
+        why: String,
     },
 }
 
@@ -94,9 +102,12 @@ impl Stream {
             Ok(0) => Got::Closed { rest: std::mem::take(&mut lines.pending), reset: false },
             Ok(n) => Got::Lines(lines.push(chunk.get(..n).unwrap_or_default()), n),
             Err(why) => {
+                let rest = std::mem::take(&mut lines.pending);
+                if let Some(error) = tls::within(&why) {
+                    return Got::TlsBroken { rest, why: tls::broken(error) };
+                }
                 // A server that closes TLS without a close_notify has closed, not reset.
-                let reset = why.kind() == std::io::ErrorKind::ConnectionReset;
-                Got::Closed { rest: std::mem::take(&mut lines.pending), reset }
+                Got::Closed { rest, reset: why.kind() == std::io::ErrorKind::ConnectionReset }
             }
         }
     }

@@ -161,6 +161,11 @@ fn reached(talk: &Talk<'_>, session: &Session<'_>) -> Option<Delivery> {
     if let Some(not) = transaction(session) {
         return Some(not);
     }
+    // Whatever happens to the goodbye, the mail was taken or refused before it.
+    let at_quit = session.waiting().is_some_and(|waiting| waiting.verb == Verb::Quit);
+    if let Some(why) = session.tls_broken.filter(|_| !at_quit) {
+        return Some(Delivery::Deferred(format!("TLS breaks {}: {why}", session.place())));
+    }
     if session.silent {
         return Some(Delivery::Deferred(format!("it falls silent {}", session.place())));
     }

@@ -201,7 +201,9 @@ pub(super) fn words_look(event: &TranscriptEvent) -> Look {
         },
         TranscriptEvent::TlsStarted(session) if session.pkix.is_err() => Look::Warn,
         TranscriptEvent::TlsStarted(_) => Look::Ok,
-        TranscriptEvent::NotConnected(..) | TranscriptEvent::TlsFailed(_) => Look::Error,
+        TranscriptEvent::NotConnected(..) | TranscriptEvent::TlsFailed(_) | TranscriptEvent::TlsBroken(_) => {
+            Look::Error
+        }
         TranscriptEvent::Silence(_) | TranscriptEvent::EarlyTalk(_) | TranscriptEvent::GaveUp(_) => Look::Warn,
         TranscriptEvent::Sent { .. } | TranscriptEvent::SentMessage { .. } => Look::Plain,
         TranscriptEvent::Connected { .. } | TranscriptEvent::Closed { .. } => Look::Dim,

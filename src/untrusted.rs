@@ -31,6 +31,22 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// JSON text with its hidden characters as `\u` escapes: serde_json escapes the C0 controls and writes DEL, the C1 controls,
+/// bidirectional marks and invisible characters as they are. No value changes. What is left below U+0020 is layout.
+pub fn escaped_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c >= '\u{7f}' && is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Foreign bytes as text, UTF-8 where it is UTF-8, `\xff` for every byte that is not; nothing else is changed.
 pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -116,7 +132,20 @@ mod tests {
         assert_eq!(visible("plain ünïcode"), "plain ünïcode");
     }
 
+    #[test]
+    fn json_escapes_what_a_terminal_would_obey() {
+        let json = escaped_json(&serde_json::to_string("a\u{9b}31m \u{202e} \u{e0041} \u{1b}é").unwrap());
+        assert_eq!(json, r#""a\u009b31m \u202e \udb40\udc41 \u001bé""#);
+    }
+
     proptest! {
+        #[test]
+        fn escaping_changes_no_value_and_leaves_nothing_hidden(text in any::<String>()) {
+            let json = escaped_json(&serde_json::to_string(&text).unwrap());
+            prop_assert!(!json.chars().any(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+
         #[test]
         fn nothing_hidden_is_left(text in any::<String>()) {
             prop_assert!(!visible(&text).chars().any(is_hidden));

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use super::json;
 use crate::check::Evidence;
 use crate::engine::casefile::Case;
 use crate::engine::memory::write_whole;
 use crate::report::Report;
+use crate::untrusted::escaped_json;
 
 /// Saves the questions and answers behind a report. The file is whole or not there: it is written beside its place and
 /// moved.
@@ -15,7 +15,7 @@ pub fn save(path: &Path, report: &Report, evidence: &Evidence) -> Result<(), Fai
     let text = Case::new(report, evidence)
         .to_text()
         .map_err(|error| Failure::Job(format!("cannot save {}: {error}", path.display())))?;
-    write_whole(path, json::escape(&text).as_bytes()).map_err(|error| Failure::file("save", path, &error))
+    write_whole(path, escaped_json(&text).as_bytes()).map_err(|error| Failure::file("save", path, &error))
 }
 
 /// Reads a case file.

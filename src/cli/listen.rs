@@ -14,12 +14,13 @@ use tokio::time::Instant;
 
 use super::args::FailOn;
 use super::failure::{Failure, complain};
-use super::json;
 use super::run::fails;
 use crate::check::{Captured, ListenerNews, TranscriptEntry, TranscriptEvent, Visit};
 use crate::engine::listen::Listener;
 use crate::finding::Severity;
+use crate::smtp::lines;
 use crate::smtp::listen::{Plan, Scenario, address, words};
+use crate::untrusted::escaped_json;
 
 /// After the last message that was wanted, how long its client may take to leave.
 const GRACE: Duration = Duration::from_secs(2);
@@ -275,8 +276,7 @@ fn event(visit: &Visit, number: usize, entry: &TranscriptEntry, explain: &str) -
         TranscriptEvent::Closed { .. } => "closed",
         _ => "line",
     };
-    let mut event =
-        json!({ "event": kind, "at": now_of(visit, number), "session": visit.number, "n": number, "at_ms": ms(entry) });
+    let mut event = json!({ "event": kind, "at": now_of(visit, number), "session": visit.number, "n": number, "at_ms": lines::millis(entry.at) });
     let more = match &entry.event {
         TranscriptEvent::Connected { peer, .. } => {
             json!({ "client": visit.client.to_string(), "to": peer.map(|here| here.to_string()) })
@@ -293,12 +293,7 @@ fn event(visit: &Visit, number: usize, entry: &TranscriptEntry, explain: &str) -
         }),
         _ => {
             let (who, text) = words::line_of(entry);
-            let from = match who.as_bytes().first() {
-                Some(b'C') => "client",
-                Some(b'S') => "server",
-                _ => "note",
-            };
-            json!({ "from": from, "tls": entry.tls, "text": text, "explain": explain })
+            json!({ "from": lines::from(who), "tls": entry.tls, "text": text, "explain": explain })
         }
     };
     merge(&mut event, more);
@@ -309,10 +304,6 @@ fn merge(event: &mut Value, more: Value) {
     if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
         event.extend(more);
     }
-}
-
-fn ms(entry: &TranscriptEntry) -> f64 {
-    (entry.at.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 fn now_of(visit: &Visit, entry: usize) -> String {
@@ -329,7 +320,7 @@ fn at(time: OffsetDateTime) -> String {
 
 fn write(event: &Value) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}", json::escape(&event.to_string()))?;
+    writeln!(stdout, "{}", escaped_json(&event.to_string()))?;
     stdout.flush()?;
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! The command line: the same engine and the same reports as the screen, for scripts, CI and tests. What is typed is read
-//! in [`args`] and [`request`], run in [`run`] and printed by [`crate::print`] and [`json`].
+//! in [`args`] and [`request`], run in [`run`] and printed by [`crate::print`].
 
 pub mod args;
 mod case;
 mod failure;
-pub mod json;
 mod layers;
 mod lint;
 mod listen;
@@ -13,7 +12,7 @@ mod mailbox;
 mod request;
 mod run;
 
-pub use crate::print::{markdown, text};
+pub use crate::print::{json, markdown, text};
 pub use failure::Failure;
 pub use listen::{Listening, listen};
 pub use request::{Reports, Request, Screen, read};

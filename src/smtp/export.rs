@@ -7,7 +7,7 @@ use crate::check::{Transcript, TranscriptEvent};
 use crate::smtp::annotate::annotate;
 use crate::smtp::lines::{line_of, lines, stages};
 use crate::smtp::session::{Session, Verb};
-use crate::untrusted::{lossless, visible};
+use crate::untrusted::{escaped_json, lossless, visible};
 
 /// The forms of a dialogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Held<'a> {
 pub fn export(held: &[Held<'_>], form: Form) -> String {
     if form == Form::Json {
         let hosts: Vec<serde_json::Value> = held.iter().map(json).collect();
-        return serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts })).unwrap_or_default() + "\n";
+        return saved(hosts);
     }
     let parts: Vec<String> = held
         .iter()
@@ -49,6 +49,12 @@ pub fn export(held: &[Held<'_>], form: Form) -> String {
         })
         .collect();
     parts.join("\n")
+}
+
+/// Dialogues as [`crate::smtp::import`] reads them again; every hidden character is escaped.
+pub(crate) fn saved(hosts: Vec<serde_json::Value>) -> String {
+    let text = serde_json::to_string_pretty(&serde_json::json!({ "hosts": hosts })).unwrap_or_default();
+    escaped_json(&text) + "\n"
 }
 
 fn text(held: &Held<'_>) -> String {
@@ -173,7 +179,9 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_exported() {
         let t = transcript("*connect\nS: 220 \u{1b}[31m|`evil\u{202e}\nC: QUIT\nS: 221 bye");
         let json: serde_json::Value = serde_json::from_str(&export(&[held(&t)], Form::Json)).unwrap();
-        assert_eq!(json["hosts"][0]["lines"][1]["text"], "220 \u{1b}[31m|`evil\u{202e}", "JSON escapes by itself");
+        assert_eq!(json["hosts"][0]["lines"][1]["text"], "220 \u{1b}[31m|`evil\u{202e}", "no value changes");
+        let written = export(&[held(&t)], Form::Json);
+        assert!(!written.chars().any(|c| c != '\n' && crate::untrusted::is_hidden(c)), "{written}");
         for form in [Form::Text, Form::Markdown, Form::Swaks] {
             let out = export(&[held(&t)], form);
             assert!(!out.chars().any(|c| c != '\n' && crate::untrusted::is_hidden(c)), "{out}");

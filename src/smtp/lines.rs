@@ -102,7 +102,7 @@ pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
         }
         TranscriptEvent::NotConnected(_, why) => ("*", format!("no connection: {why}")),
         TranscriptEvent::Sent { line, .. } => (secure("C", "C="), lossless(line).into_owned()),
-        TranscriptEvent::SentMessage { bytes } => (secure("C", "C="), format!("(the message, {bytes} bytes)")),
+        TranscriptEvent::SentMessage { bytes } => (secure("C", "C="), message_line(*bytes)),
         TranscriptEvent::Received { line, .. } => (secure("S", "S="), lossless(line).into_owned()),
         TranscriptEvent::TlsStarted(tls) => {
             let group = tls.group.as_deref().map(|group| format!(" {group}")).unwrap_or_default();
@@ -118,6 +118,16 @@ pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
         TranscriptEvent::Closed { by_server: false, .. } => ("*", "closed".into()),
         TranscriptEvent::GaveUp(why) => ("*", format!("stopped: {why}")),
     }
+}
+
+/// What stands for a message that was sent: a dialogue that is kept does not keep it.
+fn message_line(bytes: usize) -> String {
+    format!("(the message, {bytes} bytes)")
+}
+
+/// The size of a message in the words of [`message_line`]; `None`: these are others.
+pub(crate) fn message_bytes(words: &str) -> Option<usize> {
+    words.strip_prefix("(the message, ")?.strip_suffix(" bytes)")?.parse().ok()
 }
 
 /// [`line_of`], with the name of our own address where it is known.
@@ -146,8 +156,8 @@ fn source_of<'a>(entry: &TranscriptEntry, sources: &'a [Source]) -> Option<&'a S
     }
 }
 
-/// Whole milliseconds, as they stand in the first column.
-fn millis(at: Duration) -> f64 {
+/// Milliseconds to a tenth.
+pub(crate) fn millis(at: Duration) -> f64 {
     (at.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
@@ -193,22 +203,24 @@ fn address(talk: &Talk<'_>) -> Option<String> {
 /// The lines of a dialogue as the contract has them.
 pub(crate) fn lines(transcript: &Transcript, host: &str) -> Vec<Value> {
     let notes = annotate(transcript, host);
-    let entries = transcript.entries.iter().zip(notes);
-    entries
-        .map(|(entry, note)| {
-            let (from, text) = line_of(entry);
-            let from = match from.as_bytes().first() {
-                Some(b'C') => "client",
-                Some(b'S') => "server",
-                _ => "note",
-            };
-            json!({ "at_ms": millis(entry.at), "from": from, "tls": entry.tls, "text": text, "explain": note.text })
-        })
-        .collect()
+    transcript.entries.iter().zip(notes).map(|(entry, note)| line(entry, line_of(entry), &note.text)).collect()
+}
+
+/// One line as the contract has it.
+pub(crate) fn line(entry: &TranscriptEntry, (who, text): (&str, String), explain: &str) -> Value {
+    json!({ "at_ms": millis(entry.at), "from": from(who), "tls": entry.tls, "text": text, "explain": explain })
+}
+
+/// The speaker's sign as the contract's word.
+pub(crate) fn from(who: &str) -> &'static str {
+    match who.as_bytes().first() {
+        Some(b'C') => "client",
+        Some(b'S') => "server",
+        _ => "note",
+    }
 }
 
 /// How long each stage took, in milliseconds; a stage that was not reached is left out.
-/// How long each stage took, in milliseconds.
 pub(crate) fn stages(session: &Session<'_>) -> Value {
     let mut stages = serde_json::Map::new();
     let took = |verb| session.last(verb).and_then(Exchange::took);

@@ -5,7 +5,7 @@ use crate::finding::{Finding, Severity};
 use crate::report::{Block, Cell, Row, Section, Table, VerdictLine};
 use crate::smtp::annotate::annotate;
 use crate::smtp::import::{import, slips};
-use crate::smtp::lines::line_of;
+use crate::smtp::lines::{from, line_of};
 
 /// A dialogue from a text.
 #[derive(Clone, Debug)]
@@ -54,11 +54,7 @@ impl Check<Written> for WrittenLines {
         let mut rows = Vec::new();
         for (entry, note) in entries {
             let (who, text) = line_of(entry);
-            lines.push(serde_json::json!({ "from": match who.as_bytes().first() {
-                Some(b'C') => "client",
-                Some(b'S') => "server",
-                _ => "note",
-            }, "tls": entry.tls, "text": text, "explain": note.text }));
+            lines.push(serde_json::json!({ "from": from(who), "tls": entry.tls, "text": text, "explain": note.text }));
             let cells = vec![Cell::from(who), Cell::from(text), Cell::from(note.text).judged(note.severity)];
             rows.push(Row { cells, section: None });
         }

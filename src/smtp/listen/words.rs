@@ -3,10 +3,15 @@
 
 use std::fmt::Write;
 
+use serde_json::{Value, json};
+
+use super::OUR_NAME;
 use crate::check::{Remark, TranscriptEntry, TranscriptEvent, Visit};
 use crate::finding::Severity;
 use crate::smtp::annotate::{Note, annotate};
+use crate::smtp::export::saved;
 use crate::smtp::lines;
+use crate::smtp::session::Session;
 use crate::untrusted::visible;
 
 /// The sign of who spoke and the words of an entry.
@@ -73,6 +78,19 @@ pub fn text(visit: &Visit) -> String {
         let _ = writeln!(out, "{at:>7.1} | {who:<3} | {}  | {}", visible(&words), visible(&note.text));
     }
     out
+}
+
+/// The same as JSON, in the shape of a saved dialogue, so that it is read again like one (`crate::smtp::import`).
+pub fn json(visit: &Visit) -> String {
+    let entries = visit.transcript.entries.iter().zip(notes(visit));
+    let said: Vec<Value> = entries.map(|(entry, note)| lines::line(entry, line_of(entry), &note.text)).collect();
+    saved(vec![json!({
+        "name": OUR_NAME,
+        "client": visit.client.to_string(),
+        "session": visit.number,
+        "lines": said,
+        "stages": lines::stages(&Session::read(&visit.transcript)),
+    })])
 }
 
 /// The same as Markdown.

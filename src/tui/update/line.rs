@@ -6,6 +6,7 @@ use tui_input::InputRequest;
 use super::keys::load;
 use super::{dispatch, follow, quit};
 use crate::config::Upstream;
+use crate::print::json;
 use crate::report::Link;
 use crate::smtp::listen::Plan;
 use crate::tui::action::{Action, PaneId};
@@ -268,7 +269,7 @@ fn save(state: &mut State, path: &str) -> Vec<Effect> {
     let Some(report) = state.shared.inquiry(state.active).and_then(|inquiry| inquiry.report()) else {
         return Vec::new();
     };
-    let text = serde_json::to_string_pretty(report.as_ref()).unwrap_or_default();
+    let text = json::json(report, false).unwrap_or_default();
     vec![Effect::Save { path: path.to_owned(), text }]
 }
 

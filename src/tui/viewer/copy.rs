@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Blank, Severity, Suggestion, SuggestionKind, zone_strings};
-use crate::print::{markdown, text};
+use crate::print::{json, markdown, text};
 use crate::report::RecordBlock;
 use crate::tui::document::{Target, fill};
 use crate::tui::inquiry::Inquiry;
@@ -218,8 +218,8 @@ pub fn text(
         }
         Wanted::Json => {
             let report = inquiry.report().ok_or(Refusal::Nothing("the report is not finished yet"))?;
-            let json = serde_json::to_string_pretty(report.as_ref()).unwrap_or_default();
-            ("report as JSON".to_owned(), json)
+            // JSON escapes by itself, and a value that was made visible would be another value.
+            return Ok(("report as JSON".to_owned(), json::json(report, false).unwrap_or_default()));
         }
     };
     Ok((what, visible_lines(&text.replace('\r', "")).into_owned()))

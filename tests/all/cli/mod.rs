@@ -2,7 +2,7 @@
 
 mod contract;
 mod demo;
-mod foreign;
+pub mod foreign;
 mod message;
 pub mod schema;
 

@@ -2,6 +2,7 @@
 
 use mxray::check::{ListenerNews, Visit};
 use mxray::job::Task;
+use mxray::smtp::session::Session;
 use mxray::tui::action::PaneId;
 use mxray::tui::effect::Effect;
 use mxray::tui::event::Event;
@@ -10,6 +11,7 @@ use mxray::tui::update::{settle, update};
 use mxray::untrusted::is_hidden;
 use proptest::prelude::*;
 
+use super::copies::copied;
 use super::{SMTP, coloured, draw, press, rows, shot};
 use crate::listen::visits::{Does, visit};
 
@@ -261,6 +263,29 @@ fn the_oldest_sessions_go_and_that_is_said() {
     assert_eq!(listening.visits.keys().next(), Some(&51));
     let text = rows(&draw(&mut state, (120, 40))).join("\n");
     assert!(text.contains("250 sessions, 250 messages") && text.contains("the oldest 50 dropped"), "{text}");
+}
+
+#[test]
+fn a_session_is_copied_as_json_that_is_read_again_like_a_saved_dialogue() {
+    let mut state = listening();
+    come(&mut state, whole(1));
+    let json = copied(&mut state, "JSON");
+    let saved: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let host = &saved["hosts"][0];
+    assert_eq!((&host["name"], &host["client"]), (&"mxray.localhost".into(), &"198.51.100.7:40000".into()));
+    let quit = host["lines"].as_array().unwrap().iter().find(|line| line["text"] == "QUIT").unwrap();
+    assert_eq!((&quit["from"], &quit["tls"]), (&"client".into(), &true.into()));
+    let again = mxray::smtp::import::import(&json).unwrap().transcript;
+    let came = &state.shared.listening.as_ref().unwrap().visits[&1].transcript;
+    let said = |transcript| {
+        let session = Session::read(transcript);
+        session.exchanges.iter().map(|said| (said.verb, said.tls, said.reply.code())).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&again), said(came));
+    // A paste opens it, annotated.
+    update(&mut state, Event::Paste(json));
+    settle(&mut state);
+    assert!(matches!(state.shared.inquiry(PaneId::Smtp).map(|now| &now.task), Some(Task::Dialogue { .. })));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The screens: every pane in its four states, in three sizes, from literal reports. The snapshot holds the text of each
 //! row; the smallest size also says which runs are reversed, bold or coloured.
 
+mod copies;
 mod demo_mail;
 mod listening;
 mod narrow;

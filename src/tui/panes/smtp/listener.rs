@@ -205,7 +205,9 @@ impl Listener {
         let Some(visit) = self.open(listening) else { return Vec::new() };
         let (what, text) = match form {
             Form::Markdown => ("the session as Markdown", words::markdown(visit)),
-            Form::Text | Form::Json | Form::Swaks => ("the session", words::text(visit)),
+            Form::Json => ("the session as JSON", words::json(visit)),
+            // Who sent it decides what it says: there is no command of ours that repeats it, and the menu has none.
+            Form::Text | Form::Swaks => ("the session", words::text(visit)),
         };
         vec![Effect::Copy { what: what.to_owned(), text }]
     }

@@ -129,7 +129,7 @@ impl SmtpPane {
 
 /// The forms in which a session is copied.
 pub(super) fn forms(shared: &mut Shared) {
-    let items = [("the session as text", Form::Text), ("as a Markdown table", Form::Markdown)];
+    let items = [("the session as text", Form::Text), ("as a Markdown table", Form::Markdown), ("as JSON", Form::Json)];
     let items = items.map(|(words, form)| (words.to_owned(), Choice::Act(Action::CopyDialogue(form)))).to_vec();
     shared.overlay = Some(Overlay::Menu(Menu { title: "copy".into(), items, selected: 0 }));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::check::Captured;
 use crate::report::Link;
+use crate::tui::panes::smtp::how::Change;
 use crate::tui::state::Purpose;
 use crate::tui::viewer::Wanted;
 
@@ -122,6 +123,12 @@ pub enum Action {
     Envelope,
     /// Type SMTP into a dialogue.
     HandsOn,
+    /// Choose how to talk: TLS, where to stop, addresses, LMTP, the EHLO name.
+    HowToTalk,
+    /// Talk again with one thing changed.
+    TalkLike(Change),
+    /// Ask for the EHLO name.
+    AskEhlo,
     /// Listen as a mail server, or stop.
     Listen,
     /// Ask where to listen, to answer like this.

@@ -163,6 +163,14 @@ pub const BINDINGS: &[Binding] = &[
         "Type SMTP by hand: Tab completes what the server offered, secrets are masked, mistakes are told and not forbidden",
     ),
     bind(
+        &[Char('h')],
+        "h",
+        &[PaneId::Smtp],
+        || Action::HowToTalk,
+        "how",
+        "How to talk: when TLS starts, after which stage to QUIT, IPv4 or IPv6, LMTP, the EHLO name; talks again with what is chosen",
+    ),
+    bind(
         &[Char('l')],
         "l",
         &[PaneId::Smtp],

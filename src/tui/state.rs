@@ -141,6 +141,8 @@ pub enum Purpose {
     Envelope,
     /// A line of SMTP.
     Say,
+    /// The name in EHLO.
+    Ehlo,
     /// A blank of a suggestion; the copy goes on afterwards.
     Blank(&'static str),
     /// Where to save.

@@ -452,3 +452,35 @@ fn the_demo_needs_no_sender_to_show_what_a_listener_sees() {
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }
+
+#[test]
+fn how_to_talk_is_chosen_by_key_and_a_dialogue_that_stops_early_says_so() {
+    let terminal = Terminal::start(&["--demo"], 80, 24);
+    terminal.wait_for_the_screen();
+    terminal.send("\x1b");
+    terminal.wait_for("q quit");
+    terminal.send("3");
+    terminal.wait_for("Watch a mail server talk");
+    terminal.send(":");
+    terminal.wait_for("Esc close");
+    terminal.send("good.servers.example\r");
+    terminal.wait("the dialogue as usual", |screen| screen.contains("S=") && screen.contains("as of"));
+    terminal.send("h");
+    let menu = terminal.wait_for("* where STARTTLS is offered");
+    assert!(menu.contains("* IPv4 and IPv6") && menu.contains("* laptop.example"), "{menu}");
+    let at = |words: &str| {
+        let first = menu.lines().position(|row| row.contains("where STARTTLS")).unwrap();
+        menu.lines().position(|row| row.contains(words)).unwrap() - first
+    };
+    terminal.send(&"j".repeat(at("after EHLO")));
+    terminal.wait("the marker on it", |screen| {
+        screen.lines().any(|row| row.contains("> QUIT") && row.contains("after EHLO"))
+    });
+    terminal.send("\r");
+    let stopped = terminal.wait("a dialogue that ends after EHLO", |screen| {
+        screen.contains("stops after EHLO, TLS not tried") && screen.contains("as of") && screen.contains("221")
+    });
+    assert!(!stopped.contains("S=") && stopped.contains("QUIT"), "{stopped}");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}

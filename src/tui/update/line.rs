@@ -81,7 +81,7 @@ pub(super) fn edited(state: &mut State) -> Vec<Effect> {
 /// What the server offered, by hand: Tab goes through what begins like the line.
 fn complete(shared: &mut Shared) -> Vec<Effect> {
     let Some(transcript) = smtp::by_hand(shared) else { return Vec::new() };
-    let lines = crate::smtp::typed::next_lines(&transcript, crate::smtp::typed::OUR_NAME);
+    let lines = crate::smtp::typed::next_lines(&transcript, smtp::how::name_by_hand(shared));
     let Some(line) = shared.line.as_mut().filter(|line| !line.hidden) else { return Vec::new() };
     let shown = line.input.value().to_owned();
     let typed = line.completing.clone().unwrap_or_else(|| shown.clone());
@@ -209,6 +209,16 @@ fn submit(state: &mut State) -> Vec<Effect> {
             Ok(_) => {
                 state.shared.line = None;
                 dispatch(state, PaneId::Smtp, &Action::Answered(Purpose::Listen, text))
+            }
+            Err(why) => {
+                line.error = Some(why);
+                Vec::new()
+            }
+        },
+        Purpose::Ehlo => match smtp::how::ehlo_name(&text) {
+            Ok(name) => {
+                state.shared.line = None;
+                dispatch(state, PaneId::Smtp, &Action::TalkLike(smtp::how::Change::Ehlo(name)))
             }
             Err(why) => {
                 line.error = Some(why);

@@ -313,3 +313,178 @@ fn a_whole_report_is_copied_as_text_and_as_markdown() {
     assert!(text.contains("SPOOFED?  hard"), "{text}");
     assert!(markdown.starts_with('#') && markdown.contains("SPOOFED?"), "{markdown}");
 }
+
+/// Takes the choice of the menu under `h` that has these words.
+fn choose(state: &mut State, words: &str) -> Vec<Effect> {
+    press(state, "h");
+    let Some(Overlay::Menu(menu)) = &state.shared.overlay else { panic!("no menu: {:?}", state.shared.notice) };
+    let at = menu.items.iter().position(|(text, _)| text.contains(words));
+    let at = at.unwrap_or_else(|| panic!("{words}: {:?}", menu.items));
+    press(state, &format!("{}⏎", "↓".repeat(at)))
+}
+
+/// The marked choices of that menu; it is closed again.
+fn in_force(state: &mut State) -> Vec<String> {
+    press(state, "h");
+    let Some(Overlay::Menu(menu)) = &state.shared.overlay else { panic!("no menu: {:?}", state.shared.notice) };
+    let marked = menu.items.iter().filter(|(text, _)| text.contains('*'));
+    let marked = marked.map(|(text, _)| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    press(state, "⎋");
+    marked
+}
+
+fn plan_of(effects: &[Effect]) -> (String, SmtpPlan) {
+    let jobs = started(effects);
+    let [(_, job)] = jobs.as_slice() else { panic!("{effects:?}") };
+    let Task::Smtp { target, plan } = &job.task else { panic!("{job:?}") };
+    assert!(job.fresh, "it talks again");
+    (target.clone(), plan.clone())
+}
+
+/// The SMTP pane after a look at `target`.
+fn looked_at(target: &str) -> State {
+    let mut state = fresh();
+    press(&mut state, &format!("⎋3:{target}⏎"));
+    tell(&mut state, 1, JobEvent::Lookup(lookup(1)));
+    tell(&mut state, 1, dialogue("S: 220 hi\nC: EHLO laptop.example\nS: 250 mail.example", true));
+    state
+}
+
+fn screen(state: &State, width: u16) -> String {
+    let area = ratatui::layout::Rect::new(0, 0, width, 30);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    crate::tui::view::draw(state, area, &mut buffer);
+    let rows: Vec<String> = buffer
+        .content()
+        .chunks(usize::from(width))
+        .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>())
+        .collect();
+    rows.join("\n")
+}
+
+#[test]
+fn how_to_talk_shows_what_is_in_force_and_talks_again_with_what_is_chosen() {
+    use crate::check::{Stage, TlsMode};
+    let mut state = looked_at("mail.example:587");
+    let usual = [
+        "TLS * where STARTTLS is offered",
+        "QUIT * at the end",
+        "addresses * IPv4 and IPv6",
+        "protocol * SMTP",
+        "EHLO name * laptop.example, mxray's own ...",
+    ];
+    assert_eq!(in_force(&mut state), usual);
+    assert!(!screen(&state, 100).contains("Chosen (h)"));
+    // One change after the other: each dialogue has all of them.
+    let (target, plan) = plan_of(&choose(&mut state, "after EHLO"));
+    assert_eq!((target.as_str(), plan.stop_after), ("mail.example:587", Stage::Ehlo));
+    let (_, plan) = plan_of(&choose(&mut state, "never"));
+    assert_eq!((plan.stop_after, plan.tls), (Stage::Ehlo, TlsMode::Never));
+    let (_, plan) = plan_of(&choose(&mut state, "  IPv6"));
+    assert_eq!(plan.family, Some(crate::job::Family::V6));
+    let (target, plan) = plan_of(&choose(&mut state, "LMTP"));
+    assert!(plan.lmtp && target == "mail.example:587");
+    assert!(choose(&mut state, "EHLO name").is_empty());
+    let (_, plan) = plan_of(&press(&mut state, "me.example⏎"));
+    assert_eq!(plan.ehlo.as_deref(), Some("me.example"));
+    let now = ["TLS * never", "QUIT * after EHLO", "addresses * IPv6", "protocol * LMTP", "EHLO name * me.example ..."];
+    assert_eq!(in_force(&mut state), now);
+    // Asking again and an envelope keep it, another server does not.
+    let (_, again) = plan_of(&press(&mut state, "r"));
+    assert_eq!(again, plan);
+    let (_, tried) = plan_of(&press(&mut state, "ea@b.example c@d.example⏎"));
+    assert_eq!((tried.tls, tried.stop_after, tried.mail_from.is_some()), (TlsMode::Never, Stage::Ehlo, true));
+    let (_, plan) = plan_of(&choose(&mut state, "all as usual"));
+    assert_eq!((plan.tls, plan.stop_after, plan.ehlo, plan.lmtp), (TlsMode::Auto, Stage::Data, None, false));
+    assert_eq!(plan.rcpt_to, ["c@d.example"], "the envelope is e's");
+    choose(&mut state, "never");
+    press(&mut state, ":other.example:25⏎");
+    assert!(!screen(&state, 100).contains("Chosen (h)"), "another server is talked to as usual");
+}
+
+#[test]
+fn a_dialogue_that_was_stopped_early_says_so_on_every_face_and_in_every_width() {
+    for (words, said) in [
+        ("after EHLO", "stops after EHLO, TLS not tried"),
+        ("never", "never starts TLS"),
+        ("STARTTLS or QUIT", "QUIT where TLS does not start"),
+        ("LMTP", "LMTP"),
+    ] {
+        let mut state = looked_at("mail.example:587");
+        choose(&mut state, words);
+        tell(&mut state, 2, JobEvent::Lookup(lookup(1)));
+        tell(&mut state, 2, dialogue("S: 220 hi\nC: EHLO me\nS: 250 hi\nC: QUIT\nS: 221 bye", true));
+        for width in [60, 80, 120] {
+            assert!(screen(&state, width).contains(said), "{}", screen(&state, width));
+        }
+        press(&mut state, "v");
+        assert!(screen(&state, 80).contains(said), "{}", screen(&state, 80));
+    }
+}
+
+#[test]
+fn a_scheme_before_the_target_gives_way_to_what_is_chosen() {
+    use crate::check::TlsMode;
+    let mut state = looked_at("smtps://mail.example");
+    assert!(in_force(&mut state).contains(&"TLS * from the first byte".to_owned()));
+    let (target, plan) = plan_of(&choose(&mut state, "never"));
+    assert_eq!((target.as_str(), plan.tls), ("mail.example:465", TlsMode::Never));
+    let mut state = looked_at("lmtp://mail.example:2424");
+    assert!(in_force(&mut state).contains(&"protocol * LMTP".to_owned()));
+    let (target, plan) = plan_of(&choose(&mut state, "SMTP"));
+    assert_eq!((target.as_str(), plan.lmtp), ("mail.example:2424", false));
+}
+
+#[test]
+fn another_port_of_a_domain_is_that_of_the_host_that_is_looked_at() {
+    for (words, expected) in [("on port 465", "mail.example:465"), ("on port 24", "mail.example:24")] {
+        let mut state = looked_at("example.com");
+        let (target, _) = plan_of(&choose(&mut state, words));
+        assert_eq!(target, expected);
+    }
+}
+
+#[test]
+fn by_hand_the_addresses_and_the_name_stay_as_chosen_and_a_message_is_never_sent_twice() {
+    let mut state = looked_at("mail.example:587");
+    choose(&mut state, "EHLO name");
+    press(&mut state, "me.example⏎");
+    tell(&mut state, 2, JobEvent::Lookup(lookup(1)));
+    tell(&mut state, 2, dialogue("S: 220 hi", true));
+    let (_, plan) = plan_of(&press(&mut state, "i"));
+    assert_eq!((plan.hands_on, plan.ehlo.as_deref()), (true, Some("me.example")));
+    tell(&mut state, 3, JobEvent::Lookup(lookup(1)));
+    tell(&mut state, 3, dialogue("S: 220 hi", false));
+    assert_eq!(said(&press(&mut state, "e⇥⏎")), ["3 EHLO me.example"]);
+    press(&mut state, "⎋");
+    assert_eq!(in_force(&mut state)[0], "TLS * when you say STARTTLS");
+    let effects = choose(&mut state, "  IPv4");
+    assert!(matches!(effects.first(), Some(Effect::Cancel(JobId(3)))));
+    let jobs = started(&effects);
+    assert!(matches!(&jobs[0].1.task, Task::Smtp { plan, .. } if plan.hands_on && plan.data.is_none()));
+    assert!(state.shared.line.is_some(), "the line is open again");
+}
+
+#[test]
+fn a_name_for_ehlo_is_one_word_and_cannot_become_another_command() {
+    let mut state = looked_at("mail.example:587");
+    choose(&mut state, "EHLO name");
+    assert!(press(&mut state, "two words⏎").is_empty());
+    assert!(state.shared.line.as_ref().unwrap().error.as_ref().unwrap().contains("one word"));
+    for name in ["[192.0.2.1]", "bad_name", "-"] {
+        assert_eq!(crate::tui::panes::smtp::how::ehlo_name(name), Ok(Some(name.to_owned())));
+    }
+    for name in ["a\r\nMAIL", "grün.example", &"a".repeat(256)] {
+        assert!(crate::tui::panes::smtp::how::ehlo_name(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn without_a_server_there_is_no_way_to_talk() {
+    let mut state = fresh();
+    press(&mut state, "⎋3h");
+    assert!(state.shared.overlay.is_none() && state.shared.notice.as_ref().unwrap().text.contains("nobody"));
+    update(&mut state, Event::Paste("S: 220 mail.example ESMTP\rC: QUIT\rS: 221 bye\r".into()));
+    press(&mut state, "h");
+    assert!(state.shared.overlay.is_none(), "what is written down is not talked to");
+}

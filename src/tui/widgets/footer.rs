@@ -99,6 +99,7 @@ fn keys(state: &State) -> Vec<(String, String)> {
             | Purpose::Envelope
             | Purpose::Blank(_)
             | Purpose::Listen
+            | Purpose::Ehlo
             | Purpose::Save => say(&[("Enter", "take it"), ("Esc", "leave it")]),
         };
     }

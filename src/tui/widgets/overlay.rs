@@ -124,6 +124,12 @@ fn choice(state: &State, area: Rect, menu: &Menu, buffer: &mut Buffer) {
     let width = u16::try_from(widest).unwrap_or(u16::MAX).clamp(20, area.width.saturating_sub(4).max(20));
     let inner = framed(state, area, &menu.title, width, u16::try_from(menu.items.len()).unwrap_or(u16::MAX), buffer);
     let top = (menu.selected + 1).saturating_sub(usize::from(inner.height));
+    let theme = state.shared.theme;
+    if menu.items.len() > top + usize::from(inner.height) {
+        let sign = if theme.ascii { " v more " } else { " ↓ more " };
+        let place = (inner.right().saturating_sub(9), inner.bottom());
+        pieces(buffer, theme, place, 9, &[Piece::new(sign, Look::Strong)]);
+    }
     for (y, (nth, (text, _))) in (inner.top()..inner.bottom()).zip(menu.items.iter().enumerate().skip(top)) {
         let chosen = nth == menu.selected;
         let sign = if chosen { "> " } else { "  " };

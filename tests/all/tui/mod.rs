@@ -392,6 +392,15 @@ fn smtp_by_hand() {
 }
 
 #[test]
+fn smtp_how() {
+    let mut state = smtp(sample::smtp_finished());
+    press(&mut state, "h↓↓↓↓↓↓⏎");
+    tell(&mut state, sample::smtp_under_way());
+    press(&mut state, "h");
+    shot("smtp_how", state);
+}
+
+#[test]
 fn smtp_error() {
     shot("smtp_error", smtp(vec![JobEvent::Failed("mail.example.test has no address".into())]));
 }

@@ -105,6 +105,7 @@ impl SmtpPane {
             | Action::AskAgain
             | Action::Stop
             | Action::HandsOn
+            | Action::HowToTalk
             | Action::Compose
             | Action::ScrollLeft
             | Action::ScrollRight

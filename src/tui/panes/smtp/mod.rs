@@ -11,6 +11,7 @@
 //! `v` turns to the report with certificates and findings and back; `i` puts the person's hands on the line; `l` turns the
 //! sides round: [`listener`].
 
+pub mod how;
 mod listener;
 mod listening;
 mod rows;
@@ -155,9 +156,10 @@ impl SmtpPane {
             Session::read(transcript).exchanges.iter().any(|exchange| exchange.verb == Verb::Lhlo)
         };
         let lmtp = before.lmtp || self.current(shared).is_some_and(|(_, transcript)| says_lhlo(&transcript));
-        let SmtpPlan { ehlo, tls, .. } = before;
+        // Where to stop means nothing by hand, and again something afterwards.
+        let SmtpPlan { ehlo, tls, stop_after, .. } = before;
         let family = family.or(before.family);
-        let plan = SmtpPlan { ehlo, tls, lmtp, family, hands_on: true, ..SmtpPlan::default() };
+        let plan = SmtpPlan { ehlo, tls, lmtp, family, stop_after, hands_on: true, ..SmtpPlan::default() };
         let effects = self.talk_to(target, plan, true, shared);
         ask_for_line(shared);
         effects
@@ -347,6 +349,8 @@ impl Pane for SmtpPane {
     }
 
     fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Vec<Effect> {
+        let whole = area;
+        let area = how::below(shared, area);
         match action {
             Action::Follow(Link::Smtp(target)) => {
                 return self.talk_to(target.clone(), SmtpPlan::default(), false, shared);
@@ -375,9 +379,12 @@ impl Pane for SmtpPane {
                 if let Some(listening) = &shared.listening {
                     self.listener.sync(listening);
                 }
-                return self.listener.update(other, shared, area).unwrap_or_default();
+                return self.listener.update(other, shared, whole).unwrap_or_default();
             }
             Action::HandsOn => return self.hands_on(shared),
+            Action::HowToTalk => self.how_to_talk(shared),
+            Action::TalkLike(change) => return self.talk_like(change, shared),
+            Action::AskEhlo => self.ask_ehlo(shared),
             Action::SendMessage => send::offer_pane_message(shared),
             Action::Compose => return send::compose(shared),
             Action::Composed(id, message) => send::composed(*id, message.clone(), shared),
@@ -412,7 +419,7 @@ impl Pane for SmtpPane {
         if let Some(inquiry) = shared.inquiry(PaneId::Smtp) {
             self.rows.sync(inquiry);
         }
-        self.viewer.sync(shared, area);
+        self.viewer.sync(shared, how::below(shared, area));
     }
 
     fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
@@ -420,6 +427,7 @@ impl Pane for SmtpPane {
             return self.listener.view(shared, listening, area, buffer);
         }
         let Some(inquiry) = shared.inquiry(PaneId::Smtp) else { return start::smtp(shared, area, buffer) };
+        let area = how::view(shared, area, buffer);
         if self.shows_dialogue(shared) {
             self.dialogue(shared, inquiry, area, buffer);
         } else {
@@ -435,6 +443,7 @@ impl Pane for SmtpPane {
         match action {
             Action::HistoryBack | Action::HistoryForward => false,
             Action::CycleSource | Action::HandsOn | Action::Envelope | Action::Certificates => here,
+            Action::HowToTalk => how::is_possible(shared),
             Action::SendMessage | Action::Compose => {
                 by_hand(shared).is_some_and(|transcript| typed::awaits_message(&transcript))
             }

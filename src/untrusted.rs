@@ -47,6 +47,23 @@ pub fn escaped_json(json: &str) -> String {
     out
 }
 
+/// Like [`visible`], and blanks that are no space are signs too: for records, where a blank parts words or does not.
+pub fn visible_record(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match blank_name(c) {
+            Some(name) => {
+                let _ = write!(out, "⟨{name}⟩");
+            }
+            None => push_visible(&mut out, c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Foreign bytes as text, UTF-8 where it is UTF-8, `\xff` for every byte that is not; nothing else is changed.
 pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -70,6 +87,53 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
 /// Whether a terminal would obey this character, or show nothing where it stands.
 pub fn is_hidden(c: char) -> bool {
     c.is_control() || short_name(c).is_some() || matches!(c, '\u{e0000}'..='\u{e0fff}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether nobody sees that this character stands there, or takes it for a space that it is not.
+pub fn is_unseen(c: char) -> bool {
+    is_hidden(c) || is_odd_blank(c)
+}
+
+/// Whether this is a blank and no space: prose uses them, records never do.
+pub fn is_odd_blank(c: char) -> bool {
+    blank_name(c).is_some()
+}
+
+/// A character of [`is_unseen`] in words, with its article and code point: "a no-break space (U+00A0)".
+pub fn spoken(c: char) -> String {
+    let name = match c {
+        '\u{a0}' => "a no-break space",
+        '\u{202f}' => "a narrow no-break space",
+        '\u{2003}' => "an em space",
+        '\u{2002}' => "an en space",
+        '\u{3000}' => "an ideographic space",
+        _ if is_odd_blank(c) => "a blank that is no space",
+        '\u{ad}' => "a soft hyphen",
+        '\u{200b}' => "a zero-width space",
+        '\u{200c}' => "a zero-width non-joiner",
+        '\u{200d}' => "a zero-width joiner",
+        '\u{2060}' => "a word joiner",
+        '\u{feff}' => "a byte order mark (zero-width no-break space)",
+        '\u{200e}' | '\u{200f}' | '\u{61c}' => "a mark of the writing direction",
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "a command that turns the writing direction",
+        '\t' => "a tab",
+        '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => "a line break",
+        _ if c.is_control() => "a control character",
+        _ => "an invisible character",
+    };
+    format!("{name} (U+{:04X})", c as u32)
+}
+
+/// A short name for a blank that is no space.
+fn blank_name(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\u{a0}' => "NBSP",
+        '\u{202f}' => "NNBSP",
+        '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{205f}' => "SP",
+        '\u{3000}' => "IDSP",
+        '\u{2800}' => "BLANK",
+        _ => return None,
+    })
 }
 
 fn push_visible(out: &mut String, c: char) {
@@ -136,6 +200,14 @@ mod tests {
     fn json_escapes_what_a_terminal_would_obey() {
         let json = escaped_json(&serde_json::to_string("a\u{9b}31m \u{202e} \u{e0041} \u{1b}é").unwrap());
         assert_eq!(json, r#""a\u009b31m \u202e \udb40\udc41 \u001bé""#);
+    }
+
+    #[test]
+    fn in_a_record_a_blank_that_is_no_space_is_shown_too() {
+        assert_eq!(visible("12\u{a0}€"), "12\u{a0}€", "prose keeps its words together");
+        assert_eq!(visible_record("v=spf1\u{a0}-all\u{200b}"), "v=spf1⟨NBSP⟩-all⟨ZWSP⟩");
+        assert_eq!(visible_record("v=spf1 -all"), "v=spf1 -all");
+        assert_eq!(spoken('\u{a0}'), "a no-break space (U+00A0)");
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::page::{Page, Tone, cut, padded};
 use crate::finding::Severity;
 use crate::report::{Cell, Fact, Mark, RecordBlock, Table, TreeNode};
-use crate::untrusted::visible;
+use crate::untrusted::{visible, visible_record};
 
 /// Files longer than this are not printed whole: the screen scrolls, a report does not.
 const MOST_SOURCE_LINES: usize = 24;
@@ -28,7 +28,11 @@ pub fn record(page: &mut Page, indent: &str, record: &RecordBlock, explained: bo
     page.line(&[(Tone::Plain, indent), (Tone::Dim, &place)]);
     let priority = record.priority.map_or_else(String::new, |priority| format!("{priority} "));
     for line in record.text.split('\n') {
-        page.wrapped(&[(Tone::Plain, indent), (Tone::Plain, "  "), (Tone::Plain, &priority)], Tone::Plain, line);
+        page.wrapped(
+            &[(Tone::Plain, indent), (Tone::Plain, "  "), (Tone::Plain, &priority)],
+            Tone::Plain,
+            &visible_record(line),
+        );
     }
     if !explained {
         return;
@@ -36,7 +40,7 @@ pub fn record(page: &mut Page, indent: &str, record: &RecordBlock, explained: bo
     let widest = TERM.min(widest_term(record));
     for mark in &record.marks {
         let term = mark.span.of_str(&record.text).unwrap_or_default().trim();
-        let head = padded(&cut(term, TERM), widest);
+        let head = padded(&cut(&visible_record(term), TERM), widest);
         let tone = mark.severity.into();
         page.wrapped(
             &[(Tone::Plain, indent), (Tone::Plain, "    "), (tone, &head), (Tone::Plain, "  ")],
@@ -48,7 +52,7 @@ pub fn record(page: &mut Page, indent: &str, record: &RecordBlock, explained: bo
 
 fn widest_term(record: &RecordBlock) -> usize {
     let terms = record.marks.iter().filter_map(|mark| mark.span.of_str(&record.text));
-    terms.map(|term| visible(term.trim()).width()).max().unwrap_or(0)
+    terms.map(|term| visible_record(term.trim()).width()).max().unwrap_or(0)
 }
 
 /// Labels and values in two columns.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::finding::{Suggestion, SuggestionKind};
 use crate::report::{Block, Cell, RecordBlock, Report, Section, State, Table, TreeNode};
-use crate::untrusted::{visible, visible_lines};
+use crate::untrusted::{visible, visible_lines, visible_record};
 
 /// Of a file, no more explained parts than these are listed.
 const MOST_MARKS: usize = 24;
@@ -90,10 +90,11 @@ fn record(out: &mut String, record: &RecordBlock) {
     let ttl = record.ttl.map_or_else(String::new, |ttl| format!(", TTL {ttl}"));
     let priority = record.priority.map_or_else(String::new, |priority| format!("{priority} "));
     let _ = writeln!(out, "{} {}{ttl}\n", prose(&record.rr_type), code(&record.host));
-    fenced(out, &format!("{priority}{}", record.text));
+    let shown: Vec<_> = record.text.split('\n').map(visible_record).collect();
+    fenced(out, &format!("{priority}{}", shown.join("\n")));
     for mark in &record.marks {
         let term = mark.span.of_str(&record.text).unwrap_or_default().trim();
-        let _ = writeln!(out, "- {}: {}", code(term), prose(&mark.note));
+        let _ = writeln!(out, "- {}: {}", code(&visible_record(term)), prose(&mark.note));
     }
 }
 
@@ -129,7 +130,7 @@ fn suggestion(out: &mut String, suggestion: &Suggestion) {
     };
     if let Some(current) = &suggestion.current {
         out.push_str("Now:\n\n");
-        fenced(out, current);
+        fenced(out, &current.split('\n').map(visible_record).collect::<Vec<_>>().join("\n"));
         out.push_str("Proposed:\n\n");
     }
     fenced(out, &suggestion.value);

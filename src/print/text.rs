@@ -8,7 +8,7 @@ use super::blocks;
 use super::page::{Page, Tone, padded};
 use crate::finding::{Finding, Span, Suggestion, SuggestionKind};
 use crate::report::{Block, Report, Section, State, VerdictLine};
-use crate::untrusted::visible;
+use crate::untrusted::visible_record;
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -152,19 +152,21 @@ fn quote(page: &mut Page, text: &str, span: Span, tone: Tone) {
         return;
     };
     let room = page.width().saturating_sub(9);
-    let marked = super::page::cut(marked, room.saturating_sub(2));
+    let marked = super::page::cut(&visible_record(marked), room.saturating_sub(2));
     let left = room.saturating_sub(marked.width()) / 2;
     // A record may have thousands of findings: only what a line can hold is looked at.
     let near = before.char_indices().rev().take(left + 1).last().map_or("", |(at, _)| before.get(at..).unwrap_or(""));
-    let mut before = visible(near).into_owned();
+    let mut before = visible_record(near).into_owned();
     if before.width() > left {
         let mut kept: Vec<char> = before.chars().rev().take(left.saturating_sub(1)).collect();
         kept.push('…');
         before = kept.into_iter().rev().collect();
     }
     let end = after.char_indices().nth(room + 1).map_or(after.len(), |(at, _)| at);
-    let after =
-        super::page::cut(after.get(..end).unwrap_or(""), room.saturating_sub(before.width() + marked.width()).max(1));
+    let after = super::page::cut(
+        &visible_record(after.get(..end).unwrap_or("")),
+        room.saturating_sub(before.width() + marked.width()).max(1),
+    );
     page.line(&[(Tone::Dim, "       "), (Tone::Plain, &before), (tone, &marked), (Tone::Plain, &after)]);
     let under = "~".repeat(marked.width().max(1));
     page.line(&[(Tone::Plain, &" ".repeat(7 + before.width())), (tone, &under)]);
@@ -182,7 +184,7 @@ fn suggestion(page: &mut Page, section: &Section, suggestion: &Suggestion) {
     if let Some(current) = &suggestion.current
         && !stands_above(section, current)
     {
-        value(page, "now", Tone::Dim, current);
+        value(page, "now", Tone::Dim, &current.lines().map(visible_record).collect::<Vec<_>>().join("\n"));
     }
     value(page, "new", Tone::Good, &suggestion.value);
     for (label, text) in [("why", &suggestion.why), ("risk", &suggestion.risk), ("undo", &suggestion.undo)] {

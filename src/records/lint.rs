@@ -9,11 +9,12 @@ use time::OffsetDateTime;
 use crate::check::{
     Answer, Data, DnsAnswer, Evidence, HttpsAnswer, HttpsOutcome, HttpsRules, Kind, Memo, Outcome, Query, Record, Seen,
 };
+use crate::finding::{Severity, SuggestionKind};
 use crate::name::Name;
 use crate::records::dmarc::{from_paste, near_miss};
 use crate::records::tags::TagList;
 use crate::records::{ALL, Domain};
-use crate::report::{Block, LookupId, Section};
+use crate::report::{Block, LookupId, RecordBlock, Section};
 
 /// Where the text is imagined to stand; RFC 2606 keeps this name from ever existing.
 const PLACE: &str = "pasted.invalid";
@@ -124,7 +125,7 @@ pub fn lint(text: &str, now: OffsetDateTime) -> Option<Section> {
     for _ in 0..MOST_ROUNDS {
         let seen = Seen::new(&evidence, now);
         if let Ok(section) = check.step(&domain, &seen, &mut memo) {
-            return Some(alone(section, pasted));
+            return Some(alone(section, pasted, &owner));
         }
         for (query, _) in seen.into_notes().missing {
             let (id, answer) = answer(pasted, &owner, &text, &query);
@@ -172,16 +173,25 @@ fn answer(pasted: Pasted, owner: &Name, text: &str, query: &Query) -> (LookupId,
 }
 
 /// What a section says of the pasted text alone.
-fn alone(mut section: Section, pasted: Pasted) -> Section {
+fn alone(mut section: Section, pasted: Pasted, owner: &Name) -> Section {
     section.findings.retain(|finding| !finding.evidence.is_empty() && finding.evidence.iter().all(|id| *id == PASTED));
+    // What the text should have been was said; that the domain then has no record is nobody's question here.
+    if section.worst() == Severity::Error {
+        section.findings.retain(|finding| !finding.id.ends_with(".none"));
+    }
     section.suggestions.retain(|suggestion| suggestion.current.is_some());
     for finding in &mut section.findings {
         finding.evidence.clear();
+        finding.text = without_place(&finding.text, owner);
+        finding.fix = finding.fix.as_deref().map(|fix| without_place(fix, owner));
     }
     for suggestion in &mut section.suggestions {
         suggestion.zone.clear();
     }
     section.blocks.retain(|block| matches!(block, Block::Record(_) | Block::Source { .. }));
+    if pasted == Pasted::MtaStsPolicy {
+        file_alone(&mut section);
+    }
     if pasted == Pasted::MtaSts {
         // The file is not pasted, so nobody looked for it.
         section.headline = "record alone".into();
@@ -195,6 +205,39 @@ fn alone(mut section: Section, pasted: Pasted) -> Section {
     section.posture.clear();
     section.evidence.clear();
     section.settle()
+}
+
+/// A sentence without the place where the text was imagined to stand.
+fn without_place(text: &str, owner: &Name) -> String {
+    [owner.as_str(), PLACE, SELECTOR]
+        .iter()
+        .fold(text.to_owned(), |text, place| text.replace(&format!(" at {place}"), ""))
+}
+
+/// The policy file was pasted and not the record that had to announce it: the file is the one text that is shown.
+fn file_alone(section: &mut Section) {
+    section.blocks.retain(|block| matches!(block, Block::Source { .. }));
+    section.suggestions.retain(|suggestion| suggestion.kind == SuggestionKind::File);
+    for key in ["record", "id", "policy_url"] {
+        section.fact(key, serde_json::Value::Null);
+    }
+    for block in &mut section.blocks {
+        if let Block::Source { text, marks, .. } = block {
+            *block = Block::Record(RecordBlock {
+                name: "mta-sts.txt".into(),
+                host: "/.well-known/mta-sts.txt".into(),
+                rr_type: "FILE".into(),
+                priority: None,
+                ttl: None,
+                text: text.trim_end().to_owned(),
+                marks: std::mem::take(marks),
+                lookup: None,
+            });
+        }
+    }
+    for finding in &mut section.findings {
+        finding.record = 0;
+    }
 }
 
 /// A `p=` that only a key can be: no policy word is so long.
@@ -236,6 +279,65 @@ mod tests {
         let section = lint(policy, OffsetDateTime::UNIX_EPOCH).unwrap();
         let fix = section.findings.first().and_then(|finding| finding.fix.clone()).unwrap_or_default();
         assert!(section.id == "mta-sts" && fix.contains("without a byte order mark"), "{:?}", section.findings);
+    }
+
+    #[test]
+    fn a_pasted_policy_shows_no_record_that_nobody_pasted() {
+        let policy = "version: STSv1\nmode: enforce\nmx: a.example\nmax_age: 604\nfoo: bar\n";
+        let section = lint(policy, OffsetDateTime::UNIX_EPOCH).unwrap();
+        let [Block::Record(file)] = section.blocks.as_slice() else { panic!("{:?}", section.blocks) };
+        assert_eq!((file.rr_type.as_str(), file.text.as_str()), ("FILE", policy.trim_end()));
+        assert!(file.marks.len() == 5, "{:?}", file.marks);
+        assert!(section.facts.get("record").unwrap().is_null() && section.facts.get("id").unwrap().is_null());
+        assert_eq!(section.facts.get("policy").unwrap()["mode"], "enforce");
+        let quoted = section
+            .findings
+            .iter()
+            .find_map(|finding| finding.span.and_then(|span| span.of_str(section.text_of(finding)?.1)));
+        assert_eq!(quoted, Some("foo: bar"), "spans lie in the file");
+        let told = format!("{section:?}");
+        assert!(!told.contains("id=1") && !told.contains("pasted.invalid"), "{told}");
+    }
+
+    #[test]
+    fn no_sentence_names_the_place_where_a_paste_is_imagined() {
+        for text in [
+            "v=spf1\u{a0}-all",
+            "v=spf -all",
+            "v=DKIM1; k=rsa; p=MIGf\u{200b}",
+            "p=reject; v=DMARC1",
+            "v=STSv1 id=1",
+            "v=TLSRPTv1 rua=mailto:a@b.example",
+            "v=BIMI1; l=http://a.example/x.svg",
+            "v=DMARC1; p=none; rua=mailto:a@b.example",
+        ] {
+            let section = lint(text, OffsetDateTime::UNIX_EPOCH).unwrap();
+            for finding in &section.findings {
+                let told = format!("{} {:?}", finding.text, finding.fix);
+                assert!(!told.contains("pasted"), "{text}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_in_a_pasted_record_is_named() {
+        for (text, id) in [
+            ("v=spf1 include:_spf.example.com\u{a0}-all", "spf.unseen-character"),
+            ("v=DMARC1;\u{a0}p=reject", "dmarc.unseen-character"),
+            ("v=DKIM1; k=rsa; p=MIGf\u{200b}", "dkim.unseen-character"),
+            ("v=STSv1;\u{a0}id=1", "mta-sts.unseen-character"),
+            ("version: STSv1\nmode: testing\nmx:\u{a0}a.example\nmax_age: 604800\n", "mta-sts.unseen-character"),
+            ("v=TLSRPTv1;\u{a0}rua=mailto:a@b.example", "tls-rpt.unseen-character"),
+            ("v=BIMI1;\u{a0}l=https://a.example/x.svg", "bimi.unseen-character"),
+        ] {
+            let section = lint(text, OffsetDateTime::UNIX_EPOCH).unwrap();
+            let told = section.findings.iter().find(|finding| finding.id == id);
+            let told = told.unwrap_or_else(|| panic!("{text}: {:?}", section.findings));
+            assert!(told.text.contains("no-break space (U+00A0)") || told.text.contains("zero-width"), "{}", told.text);
+        }
+        let near = lint("v=spf1\u{a0}-all", OffsetDateTime::UNIX_EPOCH).unwrap();
+        assert!(near.findings.iter().any(|one| one.text.contains("character 7 is a no-break space")), "{near:?}");
+        assert!(near.findings.iter().any(|one| one.text.contains("v=spf1⟨NBSP⟩-all")), "{near:?}");
     }
 
     #[test]

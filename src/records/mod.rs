@@ -21,6 +21,7 @@ pub mod reserved;
 pub mod spf;
 mod tags;
 pub mod tls_rpt;
+mod unseen;
 mod verdict;
 
 pub use tags::{Tag, TagList, TagProblem};

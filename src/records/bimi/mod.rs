@@ -15,7 +15,7 @@ use crate::check::{Check, Data, Dns, Https, HttpsRules, Kind, Look, Memo, Record
 use crate::name::Name;
 use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::dmarc::{Discovery, discover};
-use crate::records::{Domain, form};
+use crate::records::{Domain, form, unseen};
 use crate::report::{Block, Section, State};
 
 /// The draft, named wherever it is relied on.
@@ -160,6 +160,7 @@ impl BimiCheck {
             }
         }
         section.blocks.push(Block::Prose { title: "How to set it up".into(), text: judge::how_to() });
+        unseen::tell(&mut section, "bimi.unseen-character");
         section.settle()
     }
 }

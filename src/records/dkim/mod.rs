@@ -20,7 +20,7 @@ use crate::check::{Check, Dns, Kind, Look, Memo, Seen, Wait, all};
 use crate::name::Name;
 use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::providers::{self, Provider};
-use crate::records::{Domain, form};
+use crate::records::{Domain, form, unseen};
 use crate::report::{Block, Cell, Fact, Link, Row, Section, State, Table};
 
 use probe::{FoundKey, Probed};
@@ -202,6 +202,7 @@ impl Dkim {
         judge::types(&probed.keys, &mut section);
         let text = judge::how_to(&place.providers);
         section.blocks.push(Block::Prose { title: "How to set it up".into(), text });
+        unseen::tell(&mut section, "dkim.unseen-character");
         section.settle()
     }
 }

@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::check::{Check, Dns, Kind, Memo, Seen, Subject, Wait, all};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
-use crate::records::Domain;
 use crate::records::address::{self, absent_with_its_name, exists};
 use crate::records::dmarc::external::{External, external};
 use crate::records::dmarc::findings;
@@ -18,6 +17,7 @@ use crate::records::dmarc::uri::ReportUri;
 use crate::records::dmarc::walk::{Discovery, Existence, Role, WalkStep, discover};
 use crate::records::mx::{MxSet, mx_names};
 use crate::records::spf::is_spf;
+use crate::records::{Domain, unseen};
 use crate::report::{Block, Cell, Fact, Link, Posture, Question, RecordBlock, Row, Section, State, Table, VerdictLine};
 use crate::untrusted::lossless;
 
@@ -129,6 +129,7 @@ fn look(domain: &Domain, seen: &Seen<'_>) -> Result<Section, Wait> {
         // What stands in the wrong place says more than that nothing stands in the right one.
         section.findings.insert(0, wrong_place(&found, name, text).with_evidence([answer.id]));
     }
+    unseen::tell(&mut section, "dmarc.unseen-character");
     Ok(section.settle())
 }
 

@@ -16,11 +16,13 @@ use crate::records::spf::parse::{DualCidr, Mechanism, NearMissKind, Qualifier, S
 use crate::records::spf::suggest::{Sender, set_up, suggestions};
 use crate::records::spf::tree::{Tree, spf_tree};
 use crate::records::spf::type_99::{self, Type99};
-use crate::records::{Domain, form, ptr};
+use crate::records::{Domain, form, ptr, unseen};
 use crate::report::{Block, Mark, Posture, Question, RecordBlock, Section, State};
+use crate::untrusted::visible_record;
 
 const ID: &str = "spf";
 const TITLE: &str = "SPF";
+const UNSEEN: &str = "spf.unseen-character";
 /// A TXT record of more bytes than this may not fit a plain UDP answer (RFC 7208 §3.4).
 const LONG_RECORD: usize = 450;
 /// All TXT records of the name together, in a UDP answer without EDNS (RFC 1035 §2.3.4), less its header and question.
@@ -89,6 +91,7 @@ impl Check<Domain> for Spf {
             _ => look.several(),
         }
         look.facts();
+        unseen::tell(&mut look.section, UNSEEN);
         Ok(look.section.settle())
     }
 }
@@ -346,7 +349,10 @@ impl Looked<'_, '_> {
             };
             let harmless = has_record || miss.why == NearMissKind::SenderId;
             let severity = if harmless { Severity::Info } else { Severity::Error };
-            let text = format!("The TXT record \"{}\" {what}: it is no SPF record.", miss.text);
+            let unseen = unseen::of_text(UNSEEN, &miss.text, "It").filter(|_| miss.why != NearMissKind::SenderId);
+            let unseen = unseen.map(|finding| finding.text).map_or_else(String::new, |text| format!(" {text}"));
+            let text =
+                format!("The TXT record \"{}\" {what}: it is no SPF record.{unseen}", visible_record(&miss.text));
             self.say(Finding::new(id, severity, text).with_fix(fix).with_reference("RFC 7208 §4.5"));
         }
     }

@@ -8,6 +8,7 @@ use crate::records::spf::evaluate::{MAX_LOOKUPS, MAX_VOIDS};
 use crate::records::spf::explain::known_modifier;
 use crate::records::spf::parse::{Mechanism, Qualifier, SpfRecord, Term, TermKind};
 use crate::records::spf::tree::{Found, Network, Node, Own, Reach, TermNode, Tree};
+use crate::untrusted::visible_record;
 
 /// Everything that the record and its tree show, in the order of the record.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
@@ -36,7 +37,7 @@ fn terms(record: &SpfRecord, root: &Node, all: &mut Vec<Finding>) {
                     format!(
                         "\"{}\" is a syntax error: {problem}. One error anywhere makes the whole record a permerror, so \
                          receivers treat the domain as if its policy were broken.",
-                        term.text
+                        visible_record(&term.text)
                     ),
                 )
                 .with_fix("Correct or remove this term.")

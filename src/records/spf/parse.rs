@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::check::DnsAnswer;
 use crate::finding::Span;
 use crate::records::spf::macros::{DomainSpec, MacroProblem, MacroString};
+use crate::untrusted::{is_unseen, spoken};
 
 /// What the TXT records at a name hold, for SPF (RFC 7208 §4.5).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -229,7 +230,7 @@ impl TermKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display say what each is")]
 pub enum Problem {
-    NotAscii,
+    NotAscii(char),
     Control,
     UnknownMechanism(String),
     ModifierAsMechanism(&'static str),
@@ -250,7 +251,9 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::NotAscii => f.write_str("it holds bytes that are not ASCII"),
+            Problem::NotAscii('\u{fffd}') => f.write_str("it holds bytes that are not ASCII"),
+            Problem::NotAscii(c) if is_unseen(*c) => write!(f, "it holds {}", spoken(*c)),
+            Problem::NotAscii(c) => write!(f, "it holds \"{c}\", which is not ASCII"),
             Problem::Control => f.write_str("it holds a control character; only spaces part terms"),
             Problem::UnknownMechanism(name) if name.is_empty() => {
                 f.write_str("a sign stands alone, without a mechanism")
@@ -346,8 +349,8 @@ impl SpfRecord {
 }
 
 fn term(word: &str) -> TermKind {
-    if !word.is_ascii() {
-        return TermKind::Invalid(Problem::NotAscii);
+    if let Some(foreign) = word.chars().find(|c| !c.is_ascii()) {
+        return TermKind::Invalid(Problem::NotAscii(foreign));
     }
     if word.bytes().any(|b| b.is_ascii_control()) {
         return TermKind::Invalid(Problem::Control);

@@ -6,11 +6,11 @@ mod judge;
 use crate::check::{Check, Dns, Kind, Look, Memo, Seen, Wait};
 use crate::finding::{Severity, Span};
 use crate::name::Name;
-use crate::records::Domain;
 use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::dmarc::ReportUri;
 use crate::records::mx::{MxSet, mx_names};
 use crate::records::tags::{TagList, TagProblem};
+use crate::records::{Domain, unseen};
 use crate::report::{Block, Cell, Fact, Link, Mark, RecordBlock, Section, State};
 use crate::untrusted::lossless;
 
@@ -130,7 +130,9 @@ impl Check<Domain> for TlsRptCheck {
             misplaced.extend(answer?.texts().map(|text| lossless(&text).into_owned()).map(|text| (name.clone(), text)));
         }
         misplaced.retain(|(_, text)| TlsRpt::parse(text).is_some());
-        Ok(section(domain, &at, &txt, &mx, &misplaced).settle())
+        let mut section = section(domain, &at, &txt, &mx, &misplaced);
+        unseen::tell(&mut section, "tls-rpt.unseen-character");
+        Ok(section.settle())
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Builder, Piece, Target};
 use crate::finding::{Finding, Severity};
 use crate::report::{Block, Cell, Fact, Link, Mark, RecordBlock, Section, Table, TreeNode};
 use crate::tui::theme::Look;
-use crate::untrusted::visible;
+use crate::untrusted::{visible, visible_record};
 
 /// Trees with more nodes than this open two levels only.
 const OPEN_NODES: usize = 60;
@@ -89,7 +89,8 @@ impl Builder<'_> {
             self.flow(line, 2);
         }
         let explained: Vec<&Mark> = record.marks.iter().filter(|mark| !mark.note.is_empty()).collect();
-        let part = |mark: &Mark| cut(&visible(mark.span.of_str(&record.text).unwrap_or("").trim()), PART_COLUMNS);
+        let part =
+            |mark: &Mark| cut(&visible_record(mark.span.of_str(&record.text).unwrap_or("").trim()), PART_COLUMNS);
         let widest = explained.iter().map(|mark| columns(&part(mark))).max().unwrap_or(0);
         let aside = self.width() >= PARTS_ASIDE;
         let column = widest.min(self.width() / 3).max(4);
@@ -383,7 +384,7 @@ fn painted(record: &RecordBlock, spans: &[(usize, usize, Severity)]) -> Vec<Vec<
             }
             let line = line.strip_suffix('\r').unwrap_or(line);
             if let Some(last) = lines.last_mut().filter(|_| !line.is_empty()) {
-                last.push(Piece::new(line, look));
+                last.push(Piece::new(visible_record(line), look));
             }
         }
     }

@@ -6,6 +6,7 @@ use super::{Builder, Document, Layout, Piece, Target, blocks::duration, fill};
 use crate::finding::{Finding, Severity, Suggestion, SuggestionKind};
 use crate::report::{Block, Lookup, Section};
 use crate::tui::theme::Look;
+use crate::untrusted::visible_record;
 
 /// Lays a section out.
 pub fn section(section: &Section, layout: &Layout<'_>) -> Document {
@@ -172,7 +173,7 @@ impl Builder<'_> {
                 Change::Same => ("    ", Look::Plain),
                 Change::New => ("  + ", Look::Added),
             };
-            self.flow(vec![Piece::new(sign, look), Piece::new(line, look)], 4);
+            self.flow(vec![Piece::new(sign, look), Piece::new(visible_record(line), look)], 4);
         }
     }
 

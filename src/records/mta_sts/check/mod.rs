@@ -9,7 +9,6 @@ use crate::check::{Check, Kind, Look, Memo, Seen, Wait};
 use crate::check::{Dns, HttpsRules};
 use crate::finding::Severity;
 use crate::name::Name;
-use crate::records::Domain;
 use crate::records::address::{Existence, absent_with_its_name, exists};
 use crate::records::mta_sts::fetch::{Fetched, judge};
 use crate::records::mta_sts::policy::{StsMode, StsPolicy};
@@ -17,6 +16,7 @@ use crate::records::mta_sts::record::{StsRecord, is_near_miss};
 use crate::records::mta_sts::remembered::{compare, policy_hash};
 use crate::records::mta_sts::suggest::suggest;
 use crate::records::mx::{MxSet, mx_names};
+use crate::records::{Domain, unseen};
 use crate::report::{LookupId, Posture, Question, Section, State};
 use crate::untrusted::lossless;
 
@@ -92,7 +92,9 @@ impl Check<Domain> for MtaStsCheck {
         let (txt, file, mx, a, aaaa) = (txt?, file?, mx?, a?, aaaa?);
         let fetched = judge(host.as_str(), &file);
         let look = Looked { domain, at, host, url, txt, file: file.id, mx, a, aaaa };
-        Ok(look.section(fetched, seen.now()).settle())
+        let mut section = look.section(fetched, seen.now());
+        unseen::tell(&mut section, "mta-sts.unseen-character");
+        Ok(section.settle())
     }
 }
 

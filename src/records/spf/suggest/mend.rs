@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::finding::Span;
 use crate::records::spf::parse::{Problem, SpfRecord, Term, TermKind};
+use crate::untrusted::visible_record;
 
 /// One word of the mended record.
 pub(super) struct Word {
@@ -51,7 +52,7 @@ impl Piece {
         if published == text {
             return Word { at: Some(self.from), text, reason: None };
         }
-        let reason = format!("\"{published}\" is a syntax error; \"{text}\" was meant");
+        let reason = format!("\"{}\" is a syntax error; \"{text}\" was meant", visible_record(published));
         Word { at: None, text, reason: Some(reason) }
     }
 }

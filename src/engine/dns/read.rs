@@ -64,8 +64,9 @@ impl Reading {
         loop {
             let mut records: Vec<Record> = Vec::new();
             for record in message.answers.iter().filter(|record| record.owner == self.at && is(record, self.kind)) {
-                // An RRset holds no record twice (RFC 2181 §5).
-                if !records.contains(record) {
+                // An RRset holds no record twice (RFC 2181 §5). Texts are kept as they came: who counts records (SPF, DMARC,
+                // DKIM keys) finds two on the wire even where they are equal, and a receiver that asks as we do, too.
+                if self.kind == Kind::Txt || !records.contains(record) {
                     records.push(record.clone());
                 }
             }
@@ -227,5 +228,18 @@ mod tests {
         assert_eq!(take(&message(3, Vec::new(), Some(soa("example", 60, 900)))).unwrap().ttl, Some(60));
         assert_eq!(take(&message(0, Vec::new(), Some(soa("example", 900, 30)))).unwrap().ttl, Some(30));
         assert_eq!(take(&message(3, Vec::new(), None)).unwrap().ttl, None);
+    }
+
+    #[test]
+    fn two_equal_texts_on_the_wire_are_two_and_two_equal_addresses_one() {
+        let take = |kind: Kind, data: Data| {
+            let two = vec![record("a.example", 60, data.clone()), record("a.example", 60, data)];
+            match Reading::new(&name("a.example"), kind).take(&message(0, two, None)) {
+                Next::Done(answer) => answer.records.len(),
+                Next::Ask => 0,
+            }
+        };
+        assert_eq!(take(Kind::Txt, Data::Txt(vec![b"v=spf1 -all".to_vec()])), 2);
+        assert_eq!(take(Kind::A, Data::A([192, 0, 2, 1].into())), 1);
     }
 }

@@ -10,7 +10,7 @@ use crate::message::dkim;
 use crate::message::dmarc::{DmarcResult, Outcome, evaluate, walks};
 use crate::message::spf;
 use crate::name::Name;
-use crate::records::dmarc::{Discovery, Policy, Role, discover};
+use crate::records::dmarc::{Discovery, Policy, discover};
 use crate::report::{Block, Cell, Fact, Link, RecordBlock, Row, Section, State, Table};
 
 /// The check.
@@ -116,11 +116,7 @@ fn summary(message: &Message, outcome: &Outcome<'_>) -> Vec<Fact> {
     let org = found.organizational_domain().map_or("not known".to_owned(), ToString::to_string);
     facts.push(Fact::new("organization", org));
     if let (Some(domain), Some(policy)) = (&found.policy_domain, found.policy) {
-        let tag = match (found.role, &found.existence) {
-            (Some(Role::Author), _) | (None, _) => "p",
-            (Some(_), crate::records::dmarc::Existence::NoSuchName) => "np",
-            (Some(_), _) => "sp",
-        };
+        let tag = found.tag();
         let testing = if found.testing { "; t=y asks for one step less" } else { "" };
         facts.push(Fact::new("policy", format!("{tag}={} at _dmarc.{domain}{testing}", policy.as_str())));
     }
@@ -241,7 +237,7 @@ fn findings(message: &Message, outcome: &Outcome<'_>, section: &mut Section) {
             let fix = if message.body().is_none() {
                 "Paste the whole source, headers and body (? says how to get it)."
             } else {
-                "Ask again (r), or ask other name servers (R)."
+                crate::finding::ASK_AGAIN
             };
             say(Finding::warning("dmarc.temperror", format!("DMARC is open: {}.", outcome.reason))
                 .with_fix(fix)

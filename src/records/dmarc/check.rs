@@ -4,14 +4,14 @@
 
 use serde_json::json;
 
-use crate::check::{Check, Dns, Kind, Memo, Seen, Subject, Wait, all};
+use crate::check::{Check, Dns, Kind, Memo, Outcome, Seen, Subject, Wait, all};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
 use crate::records::address::{self, absent_with_its_name, exists};
 use crate::records::dmarc::external::{External, external};
 use crate::records::dmarc::findings;
 use crate::records::dmarc::legacy::{Legacy, legacy};
-use crate::records::dmarc::parse::{Dmarc, Mode, Policy, Psd};
+use crate::records::dmarc::parse::{Dmarc, Mode, Policy, ProblemKind, Psd};
 use crate::records::dmarc::suggest::{Circumstances, suggest};
 use crate::records::dmarc::uri::ReportUri;
 use crate::records::dmarc::walk::{Discovery, Existence, Role, WalkStep, discover};
@@ -175,7 +175,8 @@ fn section(
     (around, elsewhere): (Circumstances, Option<&str>),
 ) -> Section {
     let mut section = match (&found.temperror, &found.record) {
-        (Some(why), _) => {
+        (Some(why), Some(record)) => existence_unknown(found, record, why),
+        (Some(why), None) => {
             let failed = found.walk.iter().filter(|step| step.failure().is_some()).filter_map(|step| step.lookup);
             Section::could_not_look((ID, TITLE), "dmarc.unknown", "the DMARC policy", why, failed)
         }
@@ -205,8 +206,7 @@ fn with_record(found: &Discovery, record: &Dmarc, around: Circumstances) -> Sect
     section.headline = found.effective_policy.map_or("void", Policy::as_str).to_owned();
     let lookup = found.policy_step().and_then(|step| step.lookup);
     let mut all = Vec::new();
-    // The record of a public suffix is not this owner's to change.
-    if found.role != Some(Role::Suffix) {
+    if found.is_own() {
         all.extend(findings::of_record(record));
         if let Some(policy) = found.policy {
             all.extend(findings::of_policy(found, record, policy));
@@ -233,13 +233,43 @@ fn next_step(found: &Discovery, policy: Policy, around: Circumstances) -> Option
         );
     }
     if effective == Policy::Quarantine && policy == Policy::Quarantine {
+        let tag = found.tag();
+        let other = found.policy_domain.as_ref().filter(|_| found.role != Some(Role::Author));
+        let place = other.map_or(String::new(), |at| format!(" at _dmarc.{at}"));
         return Some(
-            Finding::info("dmarc.consider-reject", "Read reports for some weeks, then consider p=reject.")
-                .with_fix("Stay at quarantine while people post to mailing lists from this domain: lists break SPF and often DKIM, and p=reject would lose that mail.")
+            Finding::info("dmarc.consider-reject", format!("Read reports for some weeks, then consider {tag}=reject{place}."))
+                .with_fix(format!("Stay at quarantine while people post to mailing lists from this domain: lists break SPF and often DKIM, and {tag}=reject would lose that mail."))
                 .with_reference("RFC 9989 §7.4"),
         );
     }
     None
+}
+
+/// The record is there; which of its policies counts hangs on whether the name exists, and that could not be looked at.
+fn existence_unknown(found: &Discovery, record: &Dmarc, why: &Outcome) -> Section {
+    let word = |policy: Option<Policy>| policy.map_or("none", Policy::as_str);
+    let mut section = Section::new(ID, TITLE);
+    section.state = State::Unknown;
+    section.headline = "sp or np".into();
+    let at = found.policy_domain.as_ref().map_or(String::new(), ToString::to_string);
+    section.findings.push(
+        Finding::warning(
+            "dmarc.existence-unknown",
+            format!(
+                "The record at _dmarc.{at} applies, but whether {0} exists is not known ({why}): if it does, sp={1} counts, if not, np={2}.",
+                found.author,
+                word(found.subdomain_policy()),
+                word(found.nonexistent_policy()),
+            ),
+        )
+        .with_fix(crate::finding::ASK_AGAIN)
+        .with_reference("RFC 9989 §4.10.1")
+        .with_evidence(found.policy_step().and_then(|step| step.lookup)),
+    );
+    if found.is_own() {
+        section.findings.extend(findings::of_record(record));
+    }
+    section
 }
 
 fn absent(found: &Discovery) -> Section {
@@ -263,8 +293,13 @@ fn absent(found: &Discovery) -> Section {
 }
 
 fn posture(found: &Discovery) -> Posture {
+    let twice = |record: &Dmarc| record.problems.iter().any(|problem| problem.kind == ProblemKind::Duplicate);
     let (answer, severity) = match (found.effective_policy, &found.temperror, &found.record) {
-        (_, Some(_), _) => ("not known: could not look at DMARC", Severity::Warning),
+        (_, Some(_), Some(_)) => ("not known: sp or np may apply", Severity::Warning),
+        (Some(Policy::Reject | Policy::Quarantine), _, Some(record)) if twice(record) => {
+            ("perhaps easily: a tag stands twice, so some receivers drop the DMARC record", Severity::Warning)
+        }
+        (_, Some(_), None) => ("not known: could not look at DMARC", Severity::Warning),
         (Some(Policy::Reject), ..) => ("hard: failing mail is asked to be refused", Severity::Ok),
         (Some(Policy::Quarantine), ..) => ("hard: failing mail is asked into quarantine", Severity::Ok),
         (Some(Policy::None), ..) => ("easily: DMARC only watches (none), failing mail is delivered", Severity::Warning),

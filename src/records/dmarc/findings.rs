@@ -243,12 +243,15 @@ pub(super) fn of_step(step: &WalkStep) -> Vec<Finding> {
 /// What the policy comes to.
 pub(super) fn of_policy(discovery: &Discovery, record: &Dmarc, policy: Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let effective = discovery.effective(policy);
+    let (effective, tag) = (discovery.effective(policy), discovery.tag());
     if effective == Policy::None && !record.is_policy_broken() {
         findings.push(if discovery.testing && policy != Policy::None {
             Finding::warning(
                 "dmarc.testing",
-                format!("p={} with t=y asks for one step less: mail that fails is still delivered.", policy.as_str()),
+                format!(
+                    "{tag}={} with t=y asks for one step less: mail that fails is still delivered.",
+                    policy.as_str()
+                ),
             )
             .with_fix("When the reports look clean, remove t=y.")
             .with_reference("RFC 9989 §4.7")
@@ -257,12 +260,12 @@ pub(super) fn of_policy(discovery: &Discovery, record: &Dmarc, policy: Policy) -
                 "dmarc.policy-none",
                 "The policy is none: it only watches. Mail that fails is still delivered.",
             )
-            .with_fix("Read the reports; when every sender of yours passes, move to p=quarantine.")
+            .with_fix(format!("Read the reports; when every sender of yours passes, move to {tag}=quarantine."))
             .with_reference("RFC 9989 §4.7")
         });
     } else if discovery.testing && policy == Policy::Reject {
         findings.push(
-            Finding::info("dmarc.testing", "p=reject with t=y asks for quarantine only.")
+            Finding::info("dmarc.testing", format!("{tag}=reject with t=y asks for quarantine only."))
                 .with_fix("When the reports look clean, remove t=y.")
                 .with_reference("RFC 9989 §4.7"),
         );
@@ -353,7 +356,7 @@ pub(super) fn of_readings(discovery: &Discovery, old: &Legacy) -> Vec<Finding> {
                     "dmarc.organization-unknown",
                     format!("A step of the walk failed ({outcome}), so the Organizational Domain is not known."),
                 )
-                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_fix(crate::finding::ASK_AGAIN)
                 .with_evidence(failed.and_then(|step| step.lookup)),
             );
         }

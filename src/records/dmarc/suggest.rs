@@ -58,8 +58,11 @@ pub(super) fn suggest(
         }));
     } else {
         suggestions.extend(match (&discovery.record, &discovery.policy_domain, discovery.role) {
-            (Some(record), Some(at), Some(Role::Author | Role::Organization)) => improved(at, record, around),
+            (Some(record), Some(at), Some(Role::Author | Role::Organization)) if discovery.is_own() => {
+                improved(at, record, around)
+            }
             _ if discovery.temperror.is_some() => None,
+            (Some(_), ..) => beneath(domain, discovery, around),
             _ => first(&domain.zone(), around).map(|first| beside_cname(first, own_step)),
         });
     }
@@ -92,6 +95,27 @@ fn first(at: &Name, around: Circumstances) -> Option<Suggestion> {
         "Starts the reports that show who sends in your name, and asks for nothing else yet. It covers every subdomain.",
         "None for your mail: p=none changes no delivery.",
     )
+}
+
+/// A record of one's own where a public suffix's applies: it asks for what is asked for already, and brings the reports here.
+fn beneath(domain: &Domain, discovery: &Discovery, around: Circumstances) -> Option<Suggestion> {
+    let org = discovery.organizational_domain().filter(|org| Some(*org) != discovery.policy_domain.as_ref());
+    let at = org.cloned().unwrap_or_else(|| domain.zone());
+    if around.parked {
+        return first(&at, around);
+    }
+    let policies = discovery.policies?;
+    let (own, missing) = (discovery.effective(policies.subdomain), discovery.effective(policies.nonexistent));
+    let mut draft = Draft { tags: vec![tag("v", "DMARC1"), tag("p", own.as_str())], blank: false };
+    if missing != own {
+        draft.tags.push(tag("np", missing.as_str()));
+    }
+    draft.ask_for_reports();
+    let above = discovery.policy_domain.as_ref()?;
+    let why = format!(
+        "Now the record of {above} applies, which you do not run and which sends you no reports. This one asks for the same, and its reports come to you."
+    );
+    draft.suggestion(&at, None, &why, "None for your mail: the policy stays as it is.")
 }
 
 /// One record in place of several that are all discarded: the weakest policy of them, every report address of them.

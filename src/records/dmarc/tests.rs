@@ -323,7 +323,7 @@ fn the_record_of_a_public_suffix_is_shown_and_not_criticised() {
     );
     assert_eq!(section.headline, "quarantine");
     assert!(!ids(&section).contains(&"dmarc.subdomains-weaker"));
-    assert_eq!(section.suggestions[0].name.as_str(), "_dmarc.bank.example");
+    assert_eq!(section.suggestions[0].name.as_str(), "_dmarc.shop.bank.example");
 }
 
 #[test]
@@ -406,4 +406,46 @@ fn a_cname_that_leads_nowhere_is_told_and_has_to_go_first() {
         section.findings[0].text
     );
     assert!(section.suggestions[0].why.contains("Remove the CNAME to example.provider.test first"));
+}
+
+#[test]
+fn under_a_public_suffix_the_proposal_is_a_record_of_ones_own_that_asks_for_no_less() {
+    let world = "_dmarc.gov.example TXT \"v=DMARC1; p=reject; sp=quarantine; np=reject; psd=y\"
+        www.other.gov.example A 192.0.2.1\nother.gov.example A 192.0.2.1";
+    for name in ["other.gov.example", "www.other.gov.example"] {
+        let section = look(name, world);
+        let proposed = &section.suggestions[0];
+        assert_eq!(proposed.name.as_str(), "_dmarc.other.gov.example");
+        assert_eq!(proposed.value, "v=DMARC1; p=quarantine; np=reject; rua=mailto:{rua}");
+    }
+}
+
+#[test]
+fn a_record_above_the_name_that_people_register_is_not_proposed_for_a_change() {
+    let section = look("shop.com", "_dmarc.com TXT \"v=DMARC1; p=none\"\nshop.com A 192.0.2.1");
+    let proposed: Vec<_> = section.suggestions.iter().map(|s| (s.name.as_str(), s.value.as_str())).collect();
+    assert_eq!(proposed, [("_dmarc.shop.com", "v=DMARC1; p=none; rua=mailto:{rua}")]);
+}
+
+#[test]
+fn a_record_that_is_there_is_not_called_unseen_when_only_the_names_existence_is_not_known() {
+    let world = "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine; np=reject\"\nzz.example.com A !servfail";
+    let section = look("zz.example.com", world);
+    assert_eq!((section.state, ids(&section)[0]), (State::Unknown, "dmarc.existence-unknown"));
+    let text = &section.findings[0].text;
+    assert!(text.contains("sp=quarantine") && text.contains("np=reject"), "{text}");
+}
+
+#[test]
+fn a_tag_that_stands_twice_makes_no_promise_of_safety() {
+    let section = of("v=DMARC1; p=reject; p=none; rua=mailto:a@example.com");
+    assert_eq!(section.posture[0].severity, Severity::Warning, "{}", section.posture[0].answer);
+}
+
+#[test]
+fn for_a_subdomain_the_advice_names_the_tag_that_counts_there() {
+    let world = "_dmarc.example.com TXT \"v=DMARC1; p=reject; sp=quarantine; rua=mailto:a@example.com\"\nnews.example.com A 192.0.2.1";
+    let section = look("news.example.com", world);
+    let advice = section.findings.iter().find(|finding| finding.id == "dmarc.consider-reject").unwrap();
+    assert!(advice.text.contains("sp=reject at _dmarc.example.com"), "{}", advice.text);
 }

@@ -3,6 +3,7 @@
 use super::{Organizational, WalkStep, organizational, walk, walk_names};
 use crate::check::{Absence, Kind, Look, Outcome, Seen, Wait};
 use crate::name::Name;
+use crate::records::Domain;
 use crate::records::dmarc::parse::{Dmarc, Policies, Policy, Psd};
 
 /// Whose record it is that applies.
@@ -75,6 +76,23 @@ impl Discovery {
     /// `policy` as it is asked for, `t=y` counted.
     pub fn effective(&self, policy: Policy) -> Policy {
         if self.testing { policy.lowered() } else { policy }
+    }
+
+    /// Whether the record that applies, if any does, stands in the zone of whoever runs the author's domain. A public
+    /// suffix's does not, and what stands above the name that people register, whatever it says of itself, neither.
+    pub fn is_own(&self) -> bool {
+        let zone = Domain::new(self.author.clone()).zone();
+        let above = |at: &Name| *at != zone && zone.is_at_or_below(at);
+        self.role != Some(Role::Suffix) && !self.policy_domain.as_ref().is_some_and(above)
+    }
+
+    /// The tag that states the policy for the author's domain: `p` in its own record, `sp` or `np` in another's.
+    pub fn tag(&self) -> &'static str {
+        match (self.role, &self.existence) {
+            (Some(Role::Author) | None, _) => "p",
+            (Some(Role::Organization | Role::Suffix), Existence::NoSuchName) => "np",
+            (Some(Role::Organization | Role::Suffix), Existence::Exists | Existence::Unknown(_)) => "sp",
+        }
     }
 
     /// The step that the record comes from.

@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 use crate::name::Name;
 use crate::report::LookupId;
 
+/// What to do where we could not look: the key of the terminal program and the flag of the command line say the same thing.
+pub const ASK_AGAIN: &str = "Ask again (r), or ask other name servers (R, --dns).";
+
 /// How much a finding matters; later is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

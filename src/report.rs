@@ -163,7 +163,7 @@ impl Section {
         section.headline = "could not look".into();
         section.findings.push(
             Finding::warning(finding, format!("We could not look at {what}: {why}. Whether it exists is not known."))
-                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_fix(crate::finding::ASK_AGAIN)
                 .with_evidence(lookups),
         );
         section

@@ -75,7 +75,7 @@ pub fn verdict(sections: &[Section]) -> Vec<VerdictLine> {
     if silent {
         lines.push(VerdictLine {
             question: "NO ANSWER",
-            answer: "the name servers gave no usable answer to anything: nothing is known of this domain. Is there a network? Ask other name servers (R).".into(),
+            answer: "the name servers gave no usable answer to anything: nothing is known of this domain. Is there a network? Ask other name servers (R, --dns).".into(),
             severity: Severity::Error,
             section: None,
         });

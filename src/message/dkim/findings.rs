@@ -132,7 +132,7 @@ fn outcome(message: &Message, one: &Judged<'_>) -> Option<Finding> {
             "dkim.key-unknown",
             format!("Signature #{n}: we could not look at the key at {}: {}. Whether the signature holds is not known.", place(one), one.reason.trim_start_matches("key not looked at: ")),
         )
-        .with_fix("Ask again (r), or ask other name servers (R)."),
+        .with_fix(crate::finding::ASK_AGAIN),
         Verdict::Neutral if matches!(one.body, BodyCheck::Unchecked(_)) && one.signature.problems.is_empty() => Finding::info(
             "dkim.body-not-pasted",
             format!("Signature #{n}: the header signature is valid; the body was not pasted, so the body that it covers cannot be checked."),

@@ -205,7 +205,7 @@ fn common(place: &Place<'_>, section: &mut Section) {
                 "address.could-not-look",
                 format!("We could not look at every address of {name}: {why}. There may be more than is shown."),
             )
-            .with_fix("Ask again (r), or ask other name servers (R).")
+            .with_fix(crate::finding::ASK_AGAIN)
             .with_evidence(place.addresses.lookups()),
         );
     }

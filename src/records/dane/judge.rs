@@ -102,7 +102,7 @@ pub(super) fn hosts(mx: &Exchangers<'_>, hosts: &[Host<'_>], standings: &[Standi
                         host.name
                     ),
                 )
-                .with_fix("Ask again (r), or ask other name servers (R); name servers must answer for TLSA.")
+                .with_fix("Ask again (r), or ask other name servers (R, --dns); name servers must answer for TLSA.")
                 .with_reference("RFC 7672 §2.1.1, §2.1.3")
                 .with_evidence(host.lookups()),
             );

@@ -305,7 +305,7 @@ fn unknown(place: &Place<'_>, probed: &Probed, section: &mut Section) {
             );
             section.findings.push(
                 Finding::warning("dkim.could-not-look", text)
-                    .with_fix("Ask again (r), or ask other name servers (R).")
+                    .with_fix(crate::finding::ASK_AGAIN)
                     .with_evidence([place.domainkey.id]),
             );
         }
@@ -324,7 +324,7 @@ fn unknown(place: &Place<'_>, probed: &Probed, section: &mut Section) {
     } else {
         Finding::info("dkim.some-not-asked", text)
     };
-    section.findings.push(finding.with_fix("Ask again (r), or ask other name servers (R).").with_evidence(evidence));
+    section.findings.push(finding.with_fix(crate::finding::ASK_AGAIN).with_evidence(evidence));
 }
 
 /// For somebody who never did.

@@ -118,7 +118,7 @@ pub(super) fn standing(zone: &Zone<'_>, standing: &Standing, section: &mut Secti
             "dnssec.probably-bogus",
             format!("{name} has a DS at its parent, and the resolver fails (SERVFAIL) on its keys. A validating resolver does that when signatures do not hold; a dead name server looks the same."),
         )
-        .with_fix("Ask the domain's own name servers (R) to tell the two apart."),
+        .with_fix("Ask the domain's own name servers (R, --dns) to tell the two apart."),
         Standing::Unknown(_) => return,
     };
     section.findings.push(finding.with_reference("RFC 4035 §4.3, §5").with_evidence(lookups));

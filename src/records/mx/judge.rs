@@ -140,7 +140,7 @@ fn implicit(domain: &Domain, answer: &Dns<'_>, hosts: &[Host<'_>], section: &mut
                 "mx.implicit-unknown",
                 format!("{name} has no MX, so senders would use its own addresses, and we could not look at those: {why}."),
             )
-            .with_fix("Ask again (r), or ask other name servers (R).")
+            .with_fix(crate::finding::ASK_AGAIN)
             .with_reference("RFC 5321 §5.1")
             .with_evidence(lookups),
         ),
@@ -275,7 +275,7 @@ pub(super) fn each_host(domain: &Domain, set: &MxSet, hosts: &[Host<'_>], sectio
                         "We could not look at every address of {name}: {why}. Whether senders reach it is not known."
                     ),
                 )
-                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_fix(crate::finding::ASK_AGAIN)
                 .with_evidence(host.lookups()),
             );
         }

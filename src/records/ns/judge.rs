@@ -60,7 +60,7 @@ pub(super) fn servers(zone: &Zone<'_>, servers: &[Server<'_>], section: &mut Sec
         match server.addresses.unknown() {
             Some(why) => section.findings.push(
                 Finding::warning("ns.address-could-not-look", format!("We could not look at every address of the name server {}: {why}.", server.name))
-                    .with_fix("Ask again (r), or ask other name servers (R).")
+                    .with_fix(crate::finding::ASK_AGAIN)
                     .with_evidence(lookups),
             ),
             None if addresses.is_empty() => section.findings.push(
@@ -127,7 +127,7 @@ pub(super) fn soa(zone: &Zone<'_>, section: &mut Section) {
     match zone.soa.look() {
         Look::Unknown(why) => section.findings.push(
             Finding::warning("ns.soa-could-not-look", format!("We could not look at the SOA of {name}: {why}."))
-                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_fix(crate::finding::ASK_AGAIN)
                 .with_evidence([zone.soa.id]),
         ),
         Look::Absent(_) => section.findings.push(

@@ -111,7 +111,7 @@ pub(super) fn lines(lines: &[Line], section: &mut Section) {
                     for_how_long(left)
                 ),
             )
-            .with_fix("Nothing in the zone: wait, or ask other name servers (R). Other people's resolvers may keep the old answer as long."),
+            .with_fix("Nothing in the zone: wait, or ask other name servers (R, --dns). Other people's resolvers may keep the old answer as long."),
             Verdict::Own => Finding::new(
                 "published.resolver-differs",
                 severity(line),
@@ -119,7 +119,7 @@ pub(super) fn lines(lines: &[Line], section: &mut Section) {
                     "{what}: your resolver gives another answer than the zone's servers, and says nothing of keeping it. Published: {new}. Your resolver: {old}."
                 ),
             )
-            .with_fix("It may have a version of its own (split horizon, a filter). Ask other name servers (R) to see what the world sees."),
+            .with_fix("It may have a version of its own (split horizon, a filter). Ask other name servers (R, --dns) to see what the world sees."),
             Verdict::Torn => Finding::new(
                 "published.servers-disagree",
                 severity(line),

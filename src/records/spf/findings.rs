@@ -196,7 +196,7 @@ fn mechanism_findings(node: &TermNode, qualifier: Qualifier, mechanism: &Mechani
         ),
         Own::Unknown(outcome) => all.push(
             Finding::warning("spf.term-unknown", format!("We could not look at what \"{text}\" names: {outcome}. A receiver that fails there answers temperror."))
-                .with_fix("Ask again (r), or ask other name servers (R).")
+                .with_fix(crate::finding::ASK_AGAIN)
                 .with_reference("RFC 7208 §4.6.4")
                 .with_span(span).with_evidence(node.lookups.clone()),
         ),
@@ -380,7 +380,7 @@ fn below(root: &Node, node: &Node, span: Option<Span>, all: &mut Vec<Finding>) {
             )),
             Found::Unknown(outcome) => all.push(place(
                 Finding::warning("spf.term-unknown", format!("We could not look at the record of {} (\"{text}\" of {owner}): {outcome}. What lies below it is not counted.", child.domain))
-                    .with_fix("Ask again (r), or ask other name servers (R)."),
+                    .with_fix(crate::finding::ASK_AGAIN),
             )),
             Found::NotADomain => all.push(place(
                 Finding::error("spf.target-without-record", format!("\"{text}\" of {owner} names no domain that DNS can carry: a permerror when it is reached."))

@@ -7,7 +7,7 @@ use crate::finding::{Finding, Severity};
 use crate::records::spf::check::Spf;
 use crate::records::spf::evaluate::{MAX_LOOKUPS, MAX_VOIDS, evaluate};
 use crate::records::spf::evaluation::{CheckHostArgs, Evaluation, SpfResult, StepOutcome, TraceStep};
-use crate::report::{Block, Cell, Fact, Section, TreeNode, VerdictLine};
+use crate::report::{Block, Cell, Fact, Section, State, TreeNode, VerdictLine};
 
 const ID: &str = "spf";
 
@@ -86,6 +86,9 @@ impl Check<CheckHost> for Spf {
         section.fact("client_ip", args.ip);
         section.findings.push(finding(&evaluation));
         section.blocks = blocks(&args, &evaluation);
+        if evaluation.result == SpfResult::TempError {
+            section.state = State::Unknown;
+        }
         Ok(section.settle())
     }
 }
@@ -119,7 +122,7 @@ fn finding(evaluation: &Evaluation) -> Finding {
     );
     let fix = match evaluation.result {
         SpfResult::PermError => Some("Repair the record that the reason names."),
-        SpfResult::TempError => Some("Ask again (r), or ask other name servers (R)."),
+        SpfResult::TempError => Some(crate::finding::ASK_AGAIN),
         SpfResult::Fail | SpfResult::SoftFail => {
             Some("If this server sends your mail, add it to the record; if not, the record does its work.")
         }
@@ -203,4 +206,20 @@ fn right(step: &TraceStep) -> String {
         other => other.word().to_owned(),
     };
     [outcome, step.detail.clone()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::check::world::World;
+
+    #[test]
+    fn a_lookup_that_fails_is_unknown_for_one_client_too() {
+        let world = World::parse("a.example TXT \"v=spf1 a:b.example -all\"\nb.example A !servfail").unwrap();
+        let host = CheckHost { domain: "a.example".into(), ip: [192, 0, 2, 1].into(), mail_from: None, helo: None };
+        let section = world.settle(&Spf, &host, OffsetDateTime::UNIX_EPOCH).section;
+        assert_eq!((section.state, section.headline.as_str()), (State::Unknown, "temperror"));
+    }
 }

@@ -51,6 +51,8 @@ pub enum Action {
     Back,
     /// Draw everything anew.
     Redraw,
+    /// Give the terminal back to the shell for a while.
+    Suspend,
     /// One row up.
     Up,
     /// One row down.

@@ -73,6 +73,8 @@ pub enum Effect {
     },
     /// Draw everything anew.
     Redraw,
+    /// Stop until the shell lets us go on.
+    Suspend,
     /// End.
     Quit,
 }

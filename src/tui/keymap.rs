@@ -293,6 +293,14 @@ pub const BINDINGS: &[Binding] = &[
         "Back out of one thing (a message that is still being read, too); never quits",
     ),
     bind(&[Ctrl('l')], "Ctrl-L", EVERYWHERE, || Action::Redraw, "", "Draw everything anew"),
+    bind(
+        &[Ctrl('z')],
+        "Ctrl-Z",
+        EVERYWHERE,
+        || Action::Suspend,
+        "",
+        "Back to the shell for a while, on the line too; fg brings it here again",
+    ),
     bind(&[Char('?'), Named(KeyCode::F(1))], "?", EVERYWHERE, || Action::Help, "help", "Show the keys"),
     bind(&[Char('q'), Ctrl('c')], "q", EVERYWHERE, || Action::Quit, "quit", "Quit; asks when something would be lost"),
 ];

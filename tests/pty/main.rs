@@ -6,6 +6,7 @@
 
 mod domain;
 mod sender;
+mod shell;
 mod terminal;
 
 use std::io::{BufRead, Write};

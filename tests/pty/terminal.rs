@@ -129,6 +129,23 @@ impl Terminal {
         assert!(self.until(|received| received.parser.screen().alternate_screen()), "no alternate screen");
     }
 
+    /// Waits until the program has left the alternate screen.
+    pub fn wait_for_the_shell(&self) {
+        assert!(self.until(|received| !received.parser.screen().alternate_screen()), "the screen is still taken");
+    }
+
+    /// Waits until the program has taken the alternate screen a second time.
+    pub fn wait_for_the_screen_again(&self) {
+        let enter = b"\x1b[?1049h";
+        let taken = |raw: &[u8]| raw.windows(enter.len()).filter(|window| window == enter).count();
+        assert!(self.until(|received| taken(&received.raw) > 1), "the screen is not taken again");
+    }
+
+    /// What another program writes to the same terminal.
+    pub fn scribble(&self, text: &str) {
+        self.shared.received.lock().unwrap().parser.process(text.as_bytes());
+    }
+
     fn until(&self, mut is: impl FnMut(&Received) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         let mut received: MutexGuard<'_, Received> = self.shared.received.lock().unwrap();

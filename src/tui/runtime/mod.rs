@@ -62,6 +62,8 @@ struct Runtime {
     ended: Option<Ended>,
     /// What the editor is to open, once this batch of events is taken in.
     to_edit: Option<(JobId, Draft)>,
+    /// Whether the shell is to have the terminal, once this batch of events is taken in.
+    to_suspend: bool,
 }
 
 /// What came out of the preparation.
@@ -87,6 +89,7 @@ impl Runtime {
             message: options.message,
             ended: None,
             to_edit: None,
+            to_suspend: false,
         }
     }
 
@@ -125,8 +128,14 @@ impl Runtime {
             tokio::select! {
                 biased;
                 Some(number) = signals.recv() => {
-                    self.ended = Some(Ended::Signal(number));
-                    break;
+                    if !terminal::is_continue(number) {
+                        self.ended = Some(Ended::Signal(number));
+                        break;
+                    }
+                    // We were stopped without being asked: whoever had the terminal meanwhile left it as it liked.
+                    screen.suspend();
+                    screen.resume()?;
+                    next_frame = Some(Instant::now());
                 }
                 key = keys.recv() => match key {
                     Some(event) => {
@@ -177,6 +186,18 @@ impl Runtime {
                 }
                 next_frame = Some(Instant::now());
             }
+            if std::mem::take(&mut self.to_suspend) {
+                // The shell reads the keys now, and nobody else.
+                keys.stop().await;
+                screen.suspend();
+                if let Some(number) = terminal::stop(&mut signals).await {
+                    self.ended = Some(Ended::Signal(number));
+                    break;
+                }
+                screen.resume()?;
+                keys = input::start();
+                next_frame = Some(Instant::now());
+            }
             if next_frame.is_some_and(|at| at <= Instant::now()) && self.ended.is_none() {
                 for (id, event) in self.outbox.drain() {
                     self.take(Event::Job(id, event), screen);
@@ -217,7 +238,7 @@ impl Runtime {
             tokio::select! {
                 written = &mut writing => break Ok(written),
                 Some(number) = signals.recv() => {
-                    if !terminal::is_from_a_key(number) {
+                    if !terminal::is_from_a_key(number) && !terminal::is_continue(number) {
                         break Err(Ended::Signal(number));
                     }
                 }
@@ -293,9 +314,13 @@ impl Runtime {
                 }
             }
             Effect::CopyByTerminal { what, text } => self.copy_by_terminal(&what, &text, screen),
-            Effect::Redraw => screen.clear(),
+            // A terminal that fails here fails at the next frame, where it is told.
+            Effect::Redraw => {
+                let _ = screen.clear();
+            }
             // The loop alone can let go of the keys.
             Effect::Edit { id, draft } => self.to_edit = Some((id, draft)),
+            Effect::Suspend => self.to_suspend = true,
             other => self.outside(other),
         }
     }
@@ -363,7 +388,11 @@ impl Runtime {
                 Event::Saved(path, saved)
             }),
             Effect::Quit => self.ended = Some(Ended::Quit),
-            Effect::Copy { .. } | Effect::CopyByTerminal { .. } | Effect::Redraw | Effect::Edit { .. } => {}
+            Effect::Copy { .. }
+            | Effect::CopyByTerminal { .. }
+            | Effect::Redraw
+            | Effect::Edit { .. }
+            | Effect::Suspend => {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use crossterm::cursor;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -13,10 +14,14 @@ use crossterm::terminal::{
 };
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
+use rustix::process::{Signal, kill_current_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::tui::TuiError;
+
+/// How long a stop may be in coming.
+const NOBODY_STOPS_US: Duration = Duration::from_millis(200);
 
 /// Whether the terminal is ours right now; the panic hook and [`Screen::leave`] give it back once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -62,10 +67,11 @@ impl Screen {
         self.terminal.draw(render).map(|_| ())
     }
 
-    /// The next frame is drawn whole.
-    pub fn clear(&mut self) {
-        // A terminal that fails here fails at the next frame, where it is told.
-        let _ = self.terminal.clear();
+    /// The next frame is drawn whole, in the window's size. ratatui's `clear` would ask the terminal where its cursor is, and
+    /// who reads the keys would get the answer.
+    pub fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// The window has another size.
@@ -96,9 +102,7 @@ impl Screen {
             EnableMouseCapture,
             cursor::Hide
         )?;
-        // The window may have another size now.
-        self.terminal.autoresize()?;
-        self.terminal.clear()
+        self.clear()
     }
 
     /// Gives the terminal back.
@@ -150,10 +154,13 @@ pub fn broken() -> mpsc::Receiver<String> {
     receiver
 }
 
-/// Signals that end the program, as their numbers. SIGHUP too: a reader of a terminal that hung up would spin for ever.
+/// Signals that end the program, as their numbers, and the one that says that it goes on after a stop. SIGHUP too: a reader
+/// of a terminal that hung up would spin for ever.
 pub fn signals() -> io::Result<mpsc::Receiver<i32>> {
     let (sender, receiver) = mpsc::channel(4);
-    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()] {
+    let goes_on = SignalKind::from_raw(Signal::CONT.as_raw());
+    let ends = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()];
+    for kind in ends.into_iter().chain([goes_on]) {
         let mut stream = signal(kind)?;
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -161,6 +168,25 @@ pub fn signals() -> io::Result<mpsc::Receiver<i32>> {
         });
     }
     Ok(receiver)
+}
+
+/// Whether a signal says that the shell lets us go on.
+pub fn is_continue(number: i32) -> bool {
+    number == Signal::CONT.as_raw()
+}
+
+/// Stops this program, and whoever was started with it (`cargo run` must stop too, or the shell waits for it), until the shell
+/// lets it go on; a signal that ends it instead is returned. Where no shell controls the terminal the system does not stop
+/// it, and this returns soon.
+pub async fn stop(signals: &mut mpsc::Receiver<i32>) -> Option<i32> {
+    if kill_current_process_group(Signal::TSTP).is_err() {
+        return None;
+    }
+    // The stop may come a moment later than the call ends: only the signal to go on says that it is over.
+    match tokio::time::timeout(NOBODY_STOPS_US, signals.recv()).await {
+        Ok(Some(number)) if !is_continue(number) => Some(number),
+        _ => None,
+    }
 }
 
 /// Whether a signal is one that keys send (Ctrl-C, Ctrl-\): while another program has the terminal, it means that one.

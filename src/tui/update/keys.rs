@@ -32,6 +32,11 @@ fn one(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.shared.width < crate::tui::view::SMALLEST.0 && key.code == KeyCode::Char('q') {
         return vec![Effect::Quit];
     }
+    let action = keymap::resolve(state.active, &key);
+    // The shell's key means the shell, whatever is open here.
+    if action == Some(Action::Suspend) {
+        return act(state, Action::Suspend);
+    }
     state.shared.open_paste = false;
     if state.shared.line.is_some() {
         return type_key(state, key);
@@ -40,10 +45,7 @@ fn one(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return answer_overlay(state, key);
     }
     state.shared.notice = None;
-    match keymap::resolve(state.active, &key) {
-        Some(action) => act(state, action),
-        None => Vec::new(),
-    }
+    action.map(|action| act(state, action)).unwrap_or_default()
 }
 
 /// Keys that came at once. On the line they are typed; elsewhere more than a few different ones are no commands.

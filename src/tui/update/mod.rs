@@ -237,6 +237,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Quit => quit(state),
         Action::Redraw => vec![Effect::Redraw],
+        Action::Suspend => vec![Effect::Suspend],
         Action::Servers => {
             match line::known_servers(&state.shared) {
                 Some(menu) => state.shared.overlay = Some(Overlay::Menu(menu)),

@@ -93,6 +93,16 @@ impl<'a> Seen<'a> {
         self.dns_in(Lane::Probe, name, kind)
     }
 
+    /// Asks, and does not wait: the section is there without the answer (`None`), "so far", and the check is stepped again
+    /// when it has come. For what may add a word and decides nothing.
+    pub fn aside(&self, name: &Name, kind: Kind) -> Option<Dns<'a>> {
+        let answer = self.probe(name, kind).ok();
+        if answer.is_none() {
+            self.growing.set(true);
+        }
+        answer
+    }
+
     /// The same of one server that should answer for the zone itself.
     pub fn dns_at(&self, server: IpAddr, name: &Name, kind: Kind) -> Result<Dns<'a>, Wait> {
         match self.ask(Query::At { server, name: name.clone(), kind }, Lane::Chain)? {
@@ -178,7 +188,7 @@ pub struct Notes {
     pub read: Vec<LookupId>,
     /// The questions without an answer yet.
     pub missing: Vec<(Query, Lane)>,
-    /// Whether a dialogue that was read is still growing.
+    /// Whether the section is so far: a dialogue that was read is still growing, or something is asked aside.
     pub growing: bool,
 }
 

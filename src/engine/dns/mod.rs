@@ -31,6 +31,9 @@ use wire::{Dress, Message};
 
 /// After how long, at most, a lost packet is sent again: above a resolver's usual answer, far below the whole time.
 const FIRST_TRY: Duration = Duration::from_secs(1);
+/// How long a question for an obsolete type is out, at most: some servers drop in silence what they do not know, and no
+/// verdict needs the answer.
+const OBSOLETE_TYPE: Duration = Duration::from_secs(2);
 /// The longest chain of CNAMEs that is followed with questions of our own.
 const MAX_HOPS: usize = 8;
 
@@ -133,7 +136,11 @@ impl Servers {
 
     /// Answers one question: tries, transports, CNAMEs and the time limit are all in here.
     pub(crate) async fn ask(&self, name: &Name, kind: Kind) -> DnsReply {
-        let deadline = Instant::now() + self.timeout;
+        let patience = match kind {
+            Kind::Spf => self.timeout.min(OBSOLETE_TYPE),
+            _ => self.timeout,
+        };
+        let deadline = Instant::now() + patience;
         let mut so_far = Reading::new(name, kind);
         loop {
             let (message, via) = match self.exchange(so_far.at(), kind, Dress::Edns, deadline).await {

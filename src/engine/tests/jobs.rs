@@ -8,7 +8,7 @@ use super::server::{Play, Server};
 use super::{check, done, job, made, name, settings};
 use crate::check::{Answer, DnsAnswer, Evidence, Kind, Outcome, Progress, Query, Wait, all};
 use crate::engine::Engine;
-use crate::job::{Job, JobEvent, JobId};
+use crate::job::{Job, JobEvent, JobId, Task};
 use crate::report::{LookupId, State};
 
 /// A check that asks `depth` names one after the other.
@@ -43,6 +43,73 @@ async fn equal_questions_of_two_checks_and_two_jobs_go_out_once() {
     assert_eq!(server.count("same.x"), 1);
     assert!(reports.iter().all(|report| report.lookups.len() == 1 && report.lookups[0].asked_by == ["one", "two"]));
     assert_eq!(reports.iter().filter(|report| report.lookups[0].joined).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_aside_holds_no_section_and_comes_into_it_later() {
+    let server = Server::start(|question| {
+        let is_late = question.asked.name == "late.x";
+        Play { delay: Duration::from_millis(if is_late { 300 } else { 0 }), ..question.data(&[192, 0, 2, 1]).into() }
+    })
+    .await;
+    let engine = Engine::new(settings(&[&server], 2000)).unwrap();
+    let ask = check("a", |seen, _| {
+        let aside = seen.aside(&name("late.x"), Kind::A);
+        seen.dns(&name("now.x"), Kind::A)?;
+        Ok(done("a", if aside.is_some() { "whole" } else { "so far" }))
+    });
+    engine.start_made(JobId(1), job(), made(vec![ask]));
+    let mut headlines = Vec::new();
+    let report = loop {
+        tokio::time::timeout(Duration::from_secs(5), engine.outbox().ready()).await.unwrap();
+        let mut finished = None;
+        for (_, event) in engine.outbox().drain() {
+            match event {
+                JobEvent::Section(section) => headlines.push(section.headline.clone()),
+                JobEvent::Finished(report, _) => finished = Some(report),
+                _ => {}
+            }
+        }
+        if let Some(report) = finished {
+            break report;
+        }
+    };
+    assert_eq!(headlines, ["so far", "whole"]);
+    assert_eq!(report.sections[0].headline, "whole");
+    assert_eq!(report.lookups.iter().map(|line| line.asked_by.clone()).collect::<Vec<_>>(), [["a"], ["a"]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_drops_the_obsolete_type_holds_neither_spf_nor_the_job_for_long() {
+    let server = Server::start(|question| match question.asked.kind {
+        99 => Play::default(),
+        16 => question.data(b"\x0bv=spf1 -all").into(),
+        _ => question.rcode(0).into(),
+    })
+    .await;
+    let engine = Engine::new(settings(&[&server], 10_000)).unwrap();
+    let task = Task::Domain { name: name("a.x"), selectors: Vec::new() };
+    let started = Instant::now();
+    engine.start(JobId(1), Job { only: vec!["spf".into()], ..Job::new(task) });
+    let mut told = None;
+    let report = loop {
+        tokio::time::timeout(Duration::from_secs(8), engine.outbox().ready()).await.expect("it waits for the type");
+        let mut finished = None;
+        for (_, event) in engine.outbox().drain() {
+            match event {
+                JobEvent::Section(_) => told = told.or(Some(started.elapsed())),
+                JobEvent::Finished(report, _) => finished = Some(report),
+                _ => {}
+            }
+        }
+        if let Some(report) = finished {
+            break report;
+        }
+    };
+    assert!(told.is_some_and(|told| told < Duration::from_secs(1)), "{told:?}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let spf = &report.sections[0];
+    assert_eq!((spf.facts["result_of_all"].as_str(), spf.facts["type_99"].is_null()), (Some("fail"), true));
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ impl Check<Domain> for Spf {
         let wildcard = elsewhere.as_ref().ok().and_then(|dmarc| wildcard(name, *dmarc, seen));
         let dynamic = dynamic(&selection, &address, seen);
         let (mx, address, existence, dmarc, tree) = (mx?, address?, existence?, elsewhere?, tree?);
-        let (misplaced, dynamic, type_99) = (misplaced?, dynamic?, type_99?);
+        let (misplaced, dynamic) = (misplaced?, dynamic?);
         let sender = Sender::of(name, &mx, !matches!(address.look(), Look::Absent(_)));
         let is_there = !matches!(existence, Existence::NoSuchName { .. });
         let mut look =

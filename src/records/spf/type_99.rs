@@ -2,7 +2,7 @@
 //! who publishes one that it does nothing; nothing in them is ever evaluated, and a server that fails on the type (many
 //! refuse or drop what they do not know) says nothing about the domain's SPF.
 
-use crate::check::{Data, Dns, Kind, Look, Seen, Wait};
+use crate::check::{Data, Dns, Kind, Look, Seen};
 use crate::finding::{Finding, Severity, Suggestion};
 use crate::records::spf::parse::{Selection, SpfRecord, is_spf};
 use crate::records::{Domain, form};
@@ -11,25 +11,27 @@ use crate::report::Block;
 /// What stands at the name as type 99.
 #[derive(Debug)]
 pub struct Type99<'e> {
-    answer: Dns<'e>,
+    /// `None` while it is not there: nothing waits for it.
+    answer: Option<Dns<'e>>,
     /// Each record's strings joined, as TXT's are.
     texts: Vec<String>,
 }
 
-/// Asks for them, as a guess that nothing waits for.
-pub fn ask<'e>(domain: &Domain, seen: &Seen<'e>) -> Result<Type99<'e>, Wait> {
-    let answer = seen.probe(&domain.name, Kind::Spf)?;
-    let texts = answer.records.iter().filter_map(|record| match &record.data {
+/// Asks for them aside: a name server that drops the type in silence holds no verdict.
+pub fn ask<'e>(domain: &Domain, seen: &Seen<'e>) -> Type99<'e> {
+    let answer = seen.aside(&domain.name, Kind::Spf);
+    let records = answer.iter().flat_map(|answer| &answer.answer.records);
+    let texts = records.filter_map(|record| match &record.data {
         Data::Spf(strings) => Some(String::from_utf8_lossy(&strings.concat()).into_owned()),
         _ => None,
     });
-    Ok(Type99 { answer, texts: texts.collect() })
+    Type99 { answer, texts: texts.collect() }
 }
 
 impl Type99<'_> {
     /// The texts; `None` where we could not look.
     pub fn texts(&self) -> Option<&[String]> {
-        match self.answer.look() {
+        match self.answer?.look() {
             Look::Found(_) | Look::Absent(_) => Some(&self.texts),
             Look::Unknown(_) => None,
         }
@@ -68,13 +70,14 @@ impl Type99<'_> {
             ),
         };
         let finding = Finding::new("spf.type-99", severity, text).with_fix(fix).with_reference("RFC 7208 §3.1");
-        Some(finding.with_evidence([self.answer.id]))
+        Some(finding.with_evidence(self.answer.map(|answer| answer.id)))
     }
 
     /// The records as a form shows them, to be found there and deleted.
     pub fn blocks(&self, domain: &Domain) -> Vec<Block> {
-        let records = self.answer.records.iter().take(form::MOST_SHOWN);
-        records.map(|record| form::record(domain, &domain.name, record, self.answer.id, Vec::new())).collect()
+        let Some(answer) = self.answer else { return Vec::new() };
+        let records = answer.answer.records.iter().take(form::MOST_SHOWN);
+        records.map(|record| form::record(domain, &domain.name, record, answer.id, Vec::new())).collect()
     }
 
     /// The only text, to be published where it counts, when nothing is wrong with it.

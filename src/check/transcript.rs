@@ -136,7 +136,7 @@ pub enum TranscriptEvent {
     /// TLS stands.
     TlsStarted(Arc<TlsSession>),
     /// The handshake failed: why, in words.
-    TlsFailed(String),
+    TlsFailed(HandshakeFault, String),
     /// TLS stood, and what came then was not its next record, or was an alert that ends it: what, in words.
     TlsBroken(String),
     /// The server said nothing for so long although it was its turn.
@@ -152,6 +152,18 @@ pub enum TranscriptEvent {
     },
     /// We stopped at one of our bounds: which.
     GaveUp(String),
+}
+
+/// What kind of failure a handshake is: what others would have come to depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandshakeFault {
+    /// The server speaks no TLS as new as 1.2: senders of today have no use for it (RFC 8996).
+    OldVersion,
+    /// The server accepts none of the ciphers, groups and signatures that mxray offers; who offers more may come through.
+    NothingInCommon,
+    /// The server's TLS does not work, or is none.
+    Failed,
 }
 
 /// Why there is no connection.

@@ -272,7 +272,7 @@ fn event(visit: &Visit, number: usize, entry: &TranscriptEntry, explain: &str) -
     let kind = match &entry.event {
         TranscriptEvent::Connected { .. } => "connected",
         TranscriptEvent::TlsStarted(_) => "tls",
-        TranscriptEvent::TlsFailed(_) => "tls-failed",
+        TranscriptEvent::TlsFailed(..) => "tls-failed",
         TranscriptEvent::Closed { .. } => "closed",
         _ => "line",
     };
@@ -284,7 +284,7 @@ fn event(visit: &Visit, number: usize, entry: &TranscriptEntry, explain: &str) -
         TranscriptEvent::TlsStarted(tls) => {
             json!({ "version": tls.version, "cipher": tls.cipher, "group": tls.group, "sni": tls.sni })
         }
-        TranscriptEvent::TlsFailed(why) => json!({ "reason": why }),
+        TranscriptEvent::TlsFailed(_, why) => json!({ "reason": why }),
         TranscriptEvent::Closed { by_server, reset } => json!({
             "by": if *by_server { "server" } else { "client" },
             "reset": reset,

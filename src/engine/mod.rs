@@ -15,6 +15,7 @@ pub mod memory;
 mod opinion;
 mod outbox;
 mod run;
+mod short_rsa;
 mod slots;
 mod smtp;
 mod task;

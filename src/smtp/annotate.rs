@@ -98,7 +98,9 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
                     ),
                 ),
             },
-            TranscriptEvent::TlsFailed(why) => Note::new(Severity::Error, format!("the TLS handshake failed: {why}")),
+            TranscriptEvent::TlsFailed(_, why) => {
+                Note::new(Severity::Error, format!("the TLS handshake failed: {why}"))
+            }
             TranscriptEvent::TlsBroken(why) => {
                 Note::new(Severity::Error, format!("TLS broke after its handshake, and a sender gives up here: {why}"))
             }

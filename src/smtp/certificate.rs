@@ -9,6 +9,9 @@ use x509_parser::public_key::PublicKey;
 
 use crate::check::{PkixFault, TlsSession};
 
+/// A day in seconds.
+const DAY: i64 = 86_400;
+
 /// One certificate as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Certificate {
@@ -22,8 +25,10 @@ pub struct Certificate {
     pub not_before: String,
     /// When it ends, RFC 3339.
     pub not_after: String,
-    /// `RSA 2048`, `EC 256`.
+    /// `RSA 2048`, `EC 256`, `Ed25519`.
     pub key: String,
+    /// How its issuer signed it: `ECDSA SHA-256`; the object identifier where that has no name here.
+    pub signature: String,
     /// SHA-256 of the whole certificate, hexadecimal.
     pub sha256: String,
     /// SHA-256 of its public key (SubjectPublicKeyInfo), hexadecimal: what a `3 1 1` TLSA record holds.
@@ -55,6 +60,7 @@ impl Certificate {
             not_before: date(validity.not_before),
             not_after: date(validity.not_after),
             key: key(&parsed),
+            signature: signature(&parsed.signature_algorithm.algorithm.to_id_string()),
             sha256: hex(digest::digest(&digest::SHA256, der).as_ref()),
             spki_sha256: hex(digest::digest(&digest::SHA256, parsed.public_key().raw).as_ref()),
             ends: validity.not_after.timestamp(),
@@ -62,9 +68,38 @@ impl Certificate {
         })
     }
 
+    /// Whether its issuer signed it over a hash that can be forged (RFC 9155; CA/Browser Forum since 2016).
+    pub fn is_weakly_signed(&self) -> bool {
+        self.signature.ends_with("SHA-1") || self.signature.ends_with("MD5")
+    }
+
+    /// Whether its end has passed.
+    fn has_ended(&self, now: OffsetDateTime) -> bool {
+        now.unix_timestamp() > self.ends
+    }
+
+    /// Whether its beginning is still to come.
+    fn has_not_begun(&self, now: OffsetDateTime) -> bool {
+        now.unix_timestamp() < self.begins
+    }
+
+    /// Whether one of its names is `name`, a wildcard standing for one whole label at the left (RFC 9525 §6.3).
+    fn is_for(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.');
+        self.names.iter().any(|own| match own.strip_prefix("*.") {
+            Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+            None => own.eq_ignore_ascii_case(name),
+        })
+    }
+
     /// Days from `now` to the end; negative when it is past.
     pub fn days_left(&self, now: OffsetDateTime) -> i64 {
-        (self.ends - now.unix_timestamp()).div_euclid(86_400)
+        (self.ends - now.unix_timestamp()).div_euclid(DAY)
+    }
+
+    /// The date of the beginning, without its time.
+    fn begin_date(&self) -> &str {
+        self.not_before.split('T').next().unwrap_or_default()
     }
 
     /// The date of the end, without its time.
@@ -105,8 +140,32 @@ fn key(certificate: &X509Certificate<'_>) -> String {
     match certificate.public_key().parsed() {
         Ok(PublicKey::RSA(rsa)) => format!("RSA {}", rsa.key_size()),
         Ok(PublicKey::EC(point)) => format!("EC {}", point.key_size()),
-        _ => certificate.public_key().algorithm.algorithm.to_id_string(),
+        _ => match certificate.public_key().algorithm.algorithm.to_id_string().as_str() {
+            "1.3.101.112" => "Ed25519".into(),
+            "1.3.101.113" => "Ed448".into(),
+            other => other.to_owned(),
+        },
     }
+}
+
+/// A signature algorithm by name (RFC 8017, RFC 5758, RFC 8410).
+fn signature(oid: &str) -> String {
+    match oid {
+        "1.2.840.113549.1.1.4" => "RSA MD5",
+        "1.2.840.113549.1.1.5" => "RSA SHA-1",
+        "1.2.840.113549.1.1.10" => "RSA-PSS",
+        "1.2.840.113549.1.1.11" => "RSA SHA-256",
+        "1.2.840.113549.1.1.12" => "RSA SHA-384",
+        "1.2.840.113549.1.1.13" => "RSA SHA-512",
+        "1.2.840.10045.4.1" => "ECDSA SHA-1",
+        "1.2.840.10045.4.3.2" => "ECDSA SHA-256",
+        "1.2.840.10045.4.3.3" => "ECDSA SHA-384",
+        "1.2.840.10045.4.3.4" => "ECDSA SHA-512",
+        "1.3.101.112" => "Ed25519",
+        "1.3.101.113" => "Ed448",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// Lower-case hexadecimal.
@@ -119,19 +178,34 @@ pub fn why(fault: &PkixFault, tls: &TlsSession) -> String {
     let leaf = tls.chain.first().and_then(|der| Certificate::parse(der));
     let name = &tls.checked_name;
     match (fault, leaf) {
-        (PkixFault::Expired, Some(leaf)) => {
-            let days = -leaf.days_left(tls.checked_at);
-            if days > 0 {
-                format!("its certificate expired on {}, {days} days ago", leaf.end_date())
-            } else {
-                "a certificate above its own has expired".into()
+        (PkixFault::Expired, Some(leaf)) if leaf.has_ended(tls.checked_at) => {
+            let ago = match (tls.checked_at.unix_timestamp() - leaf.ends) / DAY {
+                0 => "less than a day ago".to_owned(),
+                1 => "a day ago".to_owned(),
+                days => format!("{days} days ago"),
+            };
+            format!("its certificate expired on {}, {ago}", leaf.end_date())
+        }
+        (PkixFault::Expired, Some(_)) => match above(tls, |one| one.has_ended(tls.checked_at)) {
+            Some(one) => format!("a certificate above its own expired on {} ({})", one.end_date(), one.subject),
+            None => "a certificate above its own has expired".into(),
+        },
+        (PkixFault::NotYetValid, Some(leaf)) if leaf.has_not_begun(tls.checked_at) => {
+            format!("its certificate is valid only from {}", leaf.begin_date())
+        }
+        (PkixFault::NotYetValid, Some(_)) => match above(tls, |one| one.has_not_begun(tls.checked_at)) {
+            Some(one) => {
+                format!("a certificate above its own is valid only from {} ({})", one.begin_date(), one.subject)
             }
-        }
-        (PkixFault::NotYetValid, Some(leaf)) => {
-            format!("its certificate is valid only from {}", leaf.not_before.split('T').next().unwrap_or_default())
-        }
+            None => "a certificate above its own is not valid yet".into(),
+        },
         (PkixFault::WrongName, Some(leaf)) if leaf.names.is_empty() => {
-            format!("its certificate bears no name, not even {name}")
+            let subject = if leaf.subject.is_empty() {
+                String::new()
+            } else {
+                format!(" (its subject, {}, is not looked at any more)", leaf.subject)
+            };
+            format!("its certificate bears no name to check, so not {name} either{subject}")
         }
         (PkixFault::WrongName, Some(leaf)) => {
             let shown: Vec<_> = leaf.names.iter().take(3).map(String::as_str).collect();
@@ -146,10 +220,34 @@ pub fn why(fault: &PkixFault, tls: &TlsSession) -> String {
             "its certificate's issuer ({}) leads to no trusted root; an intermediate certificate was perhaps not sent",
             leaf.issuer
         ),
-        (PkixFault::UnknownIssuer, _) => "its certificate's issuer leads to no root that is trusted here".into(),
+        (PkixFault::UnknownIssuer, Some(_)) => {
+            let top =
+                tls.chain.last().and_then(|der| Certificate::parse(der)).map(|top| top.issuer).unwrap_or_default();
+            format!("its certificate's chain leads up to {top}, which is no root that is trusted here")
+        }
+        (PkixFault::UnknownIssuer, None) => "its certificate's issuer leads to no root that is trusted here".into(),
         (PkixFault::WrongUsage, _) => "its certificate is not made for a server (extended key usage)".into(),
         (PkixFault::Other(words), _) => format!("its certificate does not verify: {words}"),
     }
+}
+
+/// The first certificate above the server's own that is so.
+fn above(tls: &TlsSession, is_so: impl Fn(&Certificate) -> bool) -> Option<Certificate> {
+    tls.chain.iter().skip(1).filter_map(|der| Certificate::parse(der)).find(is_so)
+}
+
+/// What else is wrong with the server's own certificate, behind the fault that was named first: who mends that one alone
+/// would meet the next.
+pub fn besides(fault: &PkixFault, tls: &TlsSession) -> Vec<String> {
+    let Some(leaf) = tls.chain.first().and_then(|der| Certificate::parse(der)) else { return Vec::new() };
+    let self_signed = leaf.issuer == leaf.subject;
+    let others = [
+        (PkixFault::Expired, leaf.has_ended(tls.checked_at)),
+        (PkixFault::NotYetValid, leaf.has_not_begun(tls.checked_at)),
+        (PkixFault::WrongName, !leaf.is_for(&tls.checked_name)),
+        (PkixFault::SelfSigned, self_signed && *fault != PkixFault::UnknownIssuer),
+    ];
+    others.into_iter().filter(|(other, is_so)| *is_so && other != fault).map(|(other, _)| why(&other, tls)).collect()
 }
 
 #[cfg(test)]

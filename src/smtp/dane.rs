@@ -12,9 +12,10 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::check::{Dns, Dnssec, Look, Outcome, TlsSession};
+use crate::name::Name;
 use crate::smtp::certificate::public_key;
 
-pub use crate::records::dane::{Tlsa, Unusable};
+pub use crate::records::dane::{Host, Tlsa, Unusable};
 
 impl Tlsa {
     /// Whether a certificate is the one that the record means.
@@ -41,8 +42,10 @@ pub enum Dane {
     Insecure,
     /// We cannot tell whether the zone is signed: nobody validated.
     NotValidated,
-    /// The lookup failed or is bogus: a DANE sender skips this host (RFC 7672 §2.1.1); why.
+    /// The lookup failed at the server or is bogus: a DANE sender skips this host (RFC 7672 §2.1.1); why.
     LookupFailed(String),
+    /// We could not look, which may be our network or our resolver; why.
+    NotLooked(String),
     /// TLSA records are there and secure, and none can be used: TLS is a must, the certificate is not looked at (§2.2).
     AllUnusable,
     /// A record matches: the text of the first that does.
@@ -59,7 +62,7 @@ impl Dane {
     /// Whether a sender that honours DANE delivers to this host; `None`: DANE has no say.
     pub fn delivers(&self, has_tls: bool) -> Option<bool> {
         match self {
-            Dane::None | Dane::Insecure | Dane::NotValidated | Dane::Untried => None,
+            Dane::None | Dane::Insecure | Dane::NotValidated | Dane::NotLooked(_) | Dane::Untried => None,
             Dane::LookupFailed(_) | Dane::Mismatch(_) | Dane::NoTls => Some(false),
             Dane::AllUnusable => Some(has_tls),
             Dane::Match(_) => Some(true),
@@ -78,6 +81,7 @@ impl Dane {
             Dane::Insecure => "insecure",
             Dane::NotValidated => "not-validated",
             Dane::LookupFailed(_) => "lookup-failed",
+            Dane::NotLooked(_) => "not-looked",
             Dane::AllUnusable => "unusable",
             Dane::Match(_) => "ok",
             Dane::Mismatch(_) => "mismatch",
@@ -87,22 +91,30 @@ impl Dane {
     }
 }
 
-/// Judges a host by the answer to its TLSA question and the TLS session, if there is one. A resolver's word (its AD bit)
+/// Judges a host of `domain`'s by its TLSA records and the TLS session, if there is one. A resolver's word (its AD bit)
 /// counts as secure here; whoever shows the verdict says whose word it was.
-pub fn judge(answer: &Dns<'_>, tls: Option<&TlsSession>, other_names: &[&str]) -> Dane {
-    if answer.dnssec == Dnssec::Bogus {
-        let why = match &answer.outcome {
+pub fn judge(host: &Host<'_>, domain: Option<&Name>, tls: Option<&TlsSession>) -> Dane {
+    if let Some(proof) = host.proofs.iter().find(|proof| proof.dnssec == Dnssec::Bogus) {
+        let why = match &proof.outcome {
             Outcome::Failed(why) => format!("it is bogus: {why}"),
             _ => "the answer is signed, and the signatures do not hold (bogus)".into(),
         };
         return Dane::LookupFailed(why);
     }
+    // A certificate by a bound issuer may bear the host's name, the name of the TLSA records, or the domain's (§3.2.2).
+    let base = host.base.to_string();
+    let domain = domain.map(Name::to_string).unwrap_or_default();
+    judge_answer(&host.tlsa, host.security, tls, &[&base, &domain])
+}
+
+fn judge_answer(answer: &Dns<'_>, security: Dnssec, tls: Option<&TlsSession>, other_names: &[&str]) -> Dane {
     let records: Vec<Tlsa> = match answer.look() {
         Look::Absent(_) => return Dane::None,
-        Look::Unknown(outcome) => return Dane::LookupFailed(outcome.to_string()),
+        Look::Unknown(outcome @ Outcome::ServerFailure) => return Dane::LookupFailed(outcome.to_string()),
+        Look::Unknown(outcome) => return Dane::NotLooked(outcome.to_string()),
         Look::Found(records) => records.iter().filter_map(|record| Tlsa::of(&record.data)).collect(),
     };
-    match answer.dnssec {
+    match security {
         Dnssec::Secure | Dnssec::Claimed => {}
         Dnssec::Insecure => return Dane::Insecure,
         Dnssec::Bogus | Dnssec::Unknown => return Dane::NotValidated,
@@ -119,8 +131,18 @@ pub fn judge(answer: &Dns<'_>, tls: Option<&TlsSession>, other_names: &[&str]) -
             Err(reason) => why = why.or(reason),
         }
     }
-    let shown = usable.first().map(|record| record.short()).unwrap_or_default();
-    Dane::Mismatch(why.unwrap_or_else(|| format!("no certificate of the server is the one in {shown}")))
+    Dane::Mismatch(why.unwrap_or_else(|| no_match(&usable)))
+}
+
+/// That nothing matches, in words; where an issuer is bound, that the server has to send it (RFC 7672 §3.1.2).
+fn no_match(usable: &[&Tlsa]) -> String {
+    let shown: Vec<String> = usable.iter().take(3).map(|record| record.short()).collect();
+    let more = if usable.len() > 3 { " …" } else { "" };
+    let bound = match usable.iter().all(|record| record.usage == 2) {
+        true => "; the issuer that it binds must be among the certificates that the server sends",
+        false => "",
+    };
+    format!("no certificate of the server is the one in {}{more}{bound}", shown.join(" or "))
 }
 
 /// Whether the session meets one usable record; a reason where it matched and something else failed.
@@ -133,12 +155,14 @@ fn meets(record: &Tlsa, tls: &TlsSession, other_names: &[&str]) -> Result<(), Op
     let sent = tls.chain.iter().find(|der| record.matches(der)).map(|der| der.to_vec());
     let whole = (record.selector == 0 && record.matching == 0).then(|| record.data.clone());
     let Some(anchor) = sent.or(whole) else { return Err(None) };
-    let names = std::iter::once(tls.checked_name.as_str()).chain(other_names.iter().copied());
+    let others = other_names.iter().copied().filter(|name| !name.is_empty() && *name != tls.checked_name);
+    let names = std::iter::once(tls.checked_name.as_str()).chain(others);
     let mut last = None;
     for name in names {
         match chain_leads_to(leaf, above, &anchor, name, tls) {
             Ok(()) => return Ok(()),
-            Err(why) => last = Some(format!("the issuer matches, but {why}")),
+            // The host's own name is the one to speak of.
+            Err(why) => last = last.or_else(|| Some(format!("the issuer matches, but {why}"))),
         }
     }
     Err(last)
@@ -206,7 +230,7 @@ mod tests {
         let owner = Name::from_text("_25._tcp.mail.example.test").unwrap();
         let records = records.into_iter().map(|data| Record { owner: owner.clone(), ttl: 300, data }).collect();
         let answer = DnsAnswer { records, dnssec, ..DnsAnswer::empty(Outcome::Answer) };
-        judge(&Dns { id: LookupId(0), answer: &answer }, tls, &[])
+        judge_answer(&Dns { id: LookupId(0), answer: &answer }, dnssec, tls, &[])
     }
 
     #[test]
@@ -253,16 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_that_fails_or_is_bogus_defers_and_is_never_no_tlsa() {
-        for answer in [
-            DnsAnswer::empty(Outcome::ServerFailure),
-            DnsAnswer::empty(Outcome::TimedOut),
-            DnsAnswer { dnssec: Dnssec::Bogus, ..DnsAnswer::empty(Outcome::NoData) },
-        ] {
-            let dane = judge(&Dns { id: LookupId(0), answer: &answer }, None, &[]);
-            assert_eq!(dane.delivers(true), Some(false), "{answer:?}");
+    fn a_lookup_that_fails_at_the_server_defers_and_one_that_we_could_not_make_leaves_it_open() {
+        let judged = |outcome, dnssec| {
+            let answer = DnsAnswer { dnssec, ..DnsAnswer::empty(outcome) };
+            judge_answer(&Dns { id: LookupId(0), answer: &answer }, dnssec, None, &[])
+        };
+        assert_eq!(judged(Outcome::ServerFailure, Dnssec::Unknown).delivers(true), Some(false));
+        for outcome in [Outcome::TimedOut, Outcome::Refused, Outcome::Failed("no server".into())] {
+            let dane = judged(outcome, Dnssec::Unknown);
+            assert!(matches!(dane, Dane::NotLooked(_)) && dane.applies(), "{dane:?}");
         }
-        let absent = DnsAnswer { dnssec: Dnssec::Secure, ..DnsAnswer::empty(Outcome::NoSuchName) };
-        assert_eq!(judge(&Dns { id: LookupId(0), answer: &absent }, None, &[]), Dane::None);
+        assert_eq!(judged(Outcome::NoSuchName, Dnssec::Secure), Dane::None);
     }
 }

@@ -109,7 +109,7 @@ pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
             let sni = tls.sni.as_deref().map(|sni| format!(", SNI {sni}")).unwrap_or_default();
             ("TLS", format!("{} {}{group}{sni}", tls.version, tls.cipher))
         }
-        TranscriptEvent::TlsFailed(why) => ("TLS", format!("handshake failed: {why}")),
+        TranscriptEvent::TlsFailed(_, why) => ("TLS", format!("handshake failed: {why}")),
         TranscriptEvent::TlsBroken(why) => ("TLS", format!("broken: {why}")),
         TranscriptEvent::Silence(waited) => ("*", format!("silence for {:.1} s", waited.as_secs_f64())),
         TranscriptEvent::EarlyTalk(bytes) => ("*", format!("early: {}", lossless(bytes))),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::check::{ConnectFault, LineEnding, Stage, TlsSession, Transcript, TranscriptEvent};
+use crate::check::{ConnectFault, HandshakeFault, LineEnding, Stage, TlsSession, Transcript, TranscriptEvent};
 use crate::smtp::reply::{Reply, ReplyLine};
 
 /// A dialogue as far as it has come.
@@ -15,7 +15,7 @@ pub struct Session<'a> {
     /// The session that TLS agreed on.
     pub tls: Option<&'a TlsSession>,
     /// Why the handshake failed.
-    pub tls_failed: Option<&'a str>,
+    pub tls_failed: Option<(HandshakeFault, &'a str)>,
     /// How TLS broke after its handshake.
     pub tls_broken: Option<&'a str>,
     /// Why there is no connection.
@@ -215,7 +215,7 @@ impl<'a> Session<'a> {
                     session.handshake = last.map(|before| item.at.saturating_sub(before));
                     session.tls = Some(tls);
                 }
-                TranscriptEvent::TlsFailed(why) => session.tls_failed = Some(why),
+                TranscriptEvent::TlsFailed(fault, why) => session.tls_failed = Some((*fault, why)),
                 TranscriptEvent::TlsBroken(why) => session.tls_broken = Some(why),
                 TranscriptEvent::Silence(_) => session.silent = true,
                 TranscriptEvent::EarlyTalk(_) => {}
@@ -355,7 +355,9 @@ pub(crate) mod tests {
             let event = match line {
                 "*connect" => TranscriptEvent::Connected { local: None, peer: None },
                 "*tls-broken" => TranscriptEvent::TlsBroken("a test's reason".into()),
-                "*tls-failed" => TranscriptEvent::TlsFailed("a test's reason".into()),
+                "*tls-failed" => TranscriptEvent::TlsFailed(HandshakeFault::Failed, "a test's reason".into()),
+                "*tls-old" => TranscriptEvent::TlsFailed(HandshakeFault::OldVersion, "a test's reason".into()),
+                "*tls-other" => TranscriptEvent::TlsFailed(HandshakeFault::NothingInCommon, "a test's reason".into()),
                 "*tls" => {
                     tls = true;
                     TranscriptEvent::TlsStarted(std::sync::Arc::new(session()))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::check::{Dialogue, Kind, Look, Outcome, Seen, Stage, TlsMode, Transcript, Wait};
 use crate::job::{Family, SmtpPlan};
 use crate::name::Name;
-use crate::records::{Domain, mx};
+use crate::records::{Domain, dane, mx};
 use crate::report::LookupId;
 
 /// Most MX hosts that are spoken with; a sender tries fewer before it gives up for the day.
@@ -157,6 +157,11 @@ impl Target {
                 Ok(set.hosts.into_iter().take(MAX_HOSTS).map(|host| (host.name, 25)).collect())
             }
         }
+    }
+
+    /// The TLSA records of the hosts, with what DNSSEC says of them.
+    pub fn tlsa<'a>(&self, seen: &Seen<'a>) -> Result<Vec<dane::Host<'a>>, Wait> {
+        crate::check::all(self.hosts(seen)?, |(name, port)| dane::Host::ask(&name, port, seen))
     }
 
     /// One host: a talk for its first address of each family, or one that says why there is none.

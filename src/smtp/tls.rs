@@ -4,13 +4,15 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::check::{Check, Memo, PkixFault, Seen, TlsMode, TlsSession, Wait};
+use crate::check::{Check, HandshakeFault, Memo, PkixFault, Seen, TlsMode, TlsSession, Wait};
 use crate::finding::Finding;
 use crate::report::{Block, Cell, Fact, LookupId, Section, State};
-use crate::smtp::certificate::{Certificate, why};
+use crate::smtp::certificate::{Certificate, besides, why};
+use crate::smtp::dane::Dane;
 use crate::smtp::lines::without_talks;
 use crate::smtp::session::{Session, Verb};
 use crate::smtp::target::{Talk, Talks, Target};
+use crate::smtp::transport::judge_dane;
 
 /// A certificate that ends within so many days should have been renewed: Let's Encrypt renews at 30.
 const SOON_DAYS: i64 = 14;
@@ -26,7 +28,7 @@ pub enum TlsOutcome<'a> {
     /// STARTTLS was offered and refused with this code.
     Refused(u16),
     /// It was agreed on, and the handshake failed.
-    HandshakeFailed(&'a str),
+    HandshakeFailed(HandshakeFault, &'a str),
     /// The server greeted and does not offer it.
     NotOffered,
     /// We were asked not to try.
@@ -41,8 +43,8 @@ impl<'a> TlsOutcome<'a> {
         if let Some(tls) = session.tls {
             return TlsOutcome::Established(tls);
         }
-        if let Some(why) = session.tls_failed {
-            return TlsOutcome::HandshakeFailed(why);
+        if let Some((fault, why)) = session.tls_failed {
+            return TlsOutcome::HandshakeFailed(fault, why);
         }
         match session.last(Verb::StartTls) {
             Some(exchange) if exchange.is_complete() && !exchange.reply.is_positive() => {
@@ -71,9 +73,15 @@ impl Check<Target> for Tls {
     }
 
     fn step(&self, target: &Target, seen: &Seen<'_>, _: &mut Memo) -> Result<Section, Wait> {
-        let talks = match target.talks(seen)? {
+        let (talks, tlsa) = (target.talks(seen), target.tlsa(seen));
+        let talks = match talks? {
             Talks::With(talks) => talks,
             other => return Ok(without_talks((self.id(), self.title()), target, &other)),
+        };
+        // DNSSEC may take longer than the dialogues, which are shown as they grow.
+        let tlsa = match tlsa {
+            Err(_) if talks.iter().any(|talk| talk.said.is_some_and(|(_, said)| !said.finished)) => Vec::new(),
+            other => other?,
         };
         let mut section = Section::new(self.id(), self.title());
         let mut hosts = Vec::new();
@@ -82,7 +90,9 @@ impl Check<Target> for Tls {
             let Some((lookup, transcript)) = talk.said else { continue };
             let session = Session::read(transcript);
             let outcome = TlsOutcome::of(&session, target.plan.tls);
-            let (facts, findings) = judge(talk, &outcome, lookup, seen.now());
+            let tlsa = tlsa.iter().find(|tlsa| tlsa.name.to_string() == talk.host);
+            let dane = tlsa.map_or(Dane::None, |tlsa| judge_dane(tlsa, target, &outcome));
+            let (facts, findings) = judge(talk, &outcome, &dane, (lookup, seen.now()));
             hosts.push(facts);
             section.findings.extend(findings);
             if let TlsOutcome::Established(tls) = outcome {
@@ -109,12 +119,17 @@ impl Check<Target> for Tls {
     }
 }
 
-fn judge(talk: &Talk<'_>, outcome: &TlsOutcome<'_>, lookup: LookupId, now: OffsetDateTime) -> (Value, Vec<Finding>) {
+fn judge(
+    talk: &Talk<'_>,
+    outcome: &TlsOutcome<'_>,
+    dane: &Dane,
+    (lookup, now): (LookupId, OffsetDateTime),
+) -> (Value, Vec<Finding>) {
     let host = &talk.host;
     let mut findings = Vec::new();
     let facts = match outcome {
         TlsOutcome::Established(tls) => {
-            findings.extend(established(host, tls, now));
+            findings.extend(established(host, tls, dane, now));
             let certificates: Vec<_> = tls.chain.iter().filter_map(|der| Certificate::parse(der)).collect();
             json!({
                 "name": host, "result": "established", "version": tls.version, "cipher": tls.cipher, "group": tls.group,
@@ -131,16 +146,8 @@ fn judge(talk: &Talk<'_>, outcome: &TlsOutcome<'_>, lookup: LookupId, now: Offse
             );
             json!({ "name": host, "result": "refused", "code": code })
         }
-        TlsOutcome::HandshakeFailed(why) => {
-            findings.push(
-                Finding::error(
-                    "tls.handshake-failed",
-                    format!(
-                        "{host} agrees to TLS, and the handshake fails: {why}. Most senders then deliver in the clear."
-                    ),
-                )
-                .with_reference("RFC 3207 §4.1"),
-            );
+        TlsOutcome::HandshakeFailed(fault, why) => {
+            findings.push(handshake_failed(host, *fault, why));
             json!({ "name": host, "result": "failed", "reason": why })
         }
         TlsOutcome::NotOffered if talk.is_lmtp() => {
@@ -163,7 +170,33 @@ fn judge(talk: &Talk<'_>, outcome: &TlsOutcome<'_>, lookup: LookupId, now: Offse
     (facts, findings.into_iter().map(|finding| finding.with_evidence([lookup])).collect())
 }
 
-fn established(host: &str, tls: &TlsSession, now: OffsetDateTime) -> Vec<Finding> {
+fn handshake_failed(host: &str, fault: HandshakeFault, why: &str) -> Finding {
+    let begins = format!("{host} agrees to TLS, and the handshake fails: {why}.");
+    match fault {
+        HandshakeFault::Failed => {
+            Finding::error("tls.handshake-failed", format!("{begins} Most senders then deliver in the clear."))
+                .with_fix(
+                    "Look into the server's TLS log at the time of this look: its side of the reason stands there.",
+                )
+                .with_reference("RFC 3207 §4.1")
+        }
+        HandshakeFault::OldVersion => {
+            let text =
+                format!("{begins} Senders of today do not go below TLS 1.2, and most then deliver in the clear.");
+            Finding::error("tls.old-version", text)
+                .with_fix("Let the server speak TLS 1.2 and 1.3; where it cannot, it needs an update.")
+                .with_reference("RFC 8996 §4")
+        }
+        HandshakeFault::NothingInCommon => {
+            let text = format!("{begins} A sender that offers more may come through; the others deliver in the clear.");
+            Finding::warning("tls.nothing-in-common", text)
+                .with_fix("Offer TLS 1.3, or 1.2 with ECDHE and AES-GCM, and use a key that every sender knows: RSA of 2048 bits or more, or P-256.")
+                .with_reference("RFC 9325 §4.2")
+        }
+    }
+}
+
+fn established(host: &str, tls: &TlsSession, dane: &Dane, now: OffsetDateTime) -> Vec<Finding> {
     let mut findings = Vec::new();
     let leaf = tls.chain.first().and_then(|der| Certificate::parse(der));
     if let Err(fault) = &tls.pkix {
@@ -176,23 +209,7 @@ fn established(host: &str, tls: &TlsSession, now: OffsetDateTime) -> Vec<Finding
             PkixFault::WrongUsage => "tls.certificate-wrong-usage",
             PkixFault::Other(_) => "tls.certificate-invalid",
         };
-        let text = format!(
-            "{host} encrypts, but {}. Senders that check (MTA-STS in enforce) do not deliver; most others go on.",
-            why(fault, tls)
-        );
-        let fix = match fault {
-            PkixFault::Expired => "Renew the certificate, and let it renew itself from now on.",
-            PkixFault::UnknownIssuer => {
-                "Send the intermediate certificates too (the \"full chain\" file); if that is done, use an authority that others trust."
-            }
-            PkixFault::WrongName => "Use a certificate that bears the MX host's own name.",
-            PkixFault::NotYetValid => "Wait, or look at the clock of the machine that issued it.",
-            PkixFault::WrongUsage => "Use a certificate that is made for a server (extended key usage serverAuth).",
-            PkixFault::SelfSigned | PkixFault::Other(_) => {
-                "Use a server certificate of a public authority; or TLSA records that match it (DANE), which is enough for senders that honour them."
-            }
-        };
-        findings.push(Finding::warning(id, text).with_fix(fix).with_reference("RFC 8461 §4.2"));
+        findings.push(refused(id, host, tls, fault, dane));
     } else if let Some(leaf) = &leaf {
         let days = leaf.days_left(now);
         if days <= SOON_DAYS {
@@ -205,21 +222,52 @@ fn established(host: &str, tls: &TlsSession, now: OffsetDateTime) -> Vec<Finding
             );
         }
     }
-    if matches!(tls.version.as_str(), "TLS 1.0" | "TLS 1.1") {
-        findings.push(
-            Finding::warning(
-                "tls.old-version",
-                format!("{host} agreed on {} only, which is no longer safe.", tls.version),
-            )
-            .with_reference("RFC 8996 §4"),
-        );
-    }
     if leaf.is_some_and(|leaf| {
         leaf.key.strip_prefix("RSA ").and_then(|bits| bits.parse().ok()).is_some_and(|bits: u32| bits < 2048)
     }) {
         findings.push(Finding::warning("tls.short-key", format!("The RSA key of {host} has fewer than 2048 bits.")));
     }
     findings
+}
+
+/// A certificate that does not verify. Where a secure TLSA record matches it, that is by design as often as not: it is said
+/// who goes by which, and nobody is sent to an authority that DANE does not need (RFC 7672 §1.3).
+fn refused(id: &'static str, host: &str, tls: &TlsSession, fault: &PkixFault, dane: &Dane) -> Finding {
+    let more = besides(fault, tls);
+    let more = if more.is_empty() { String::new() } else { format!(" Besides, {}.", more.join("; ")) };
+    let begins = format!("{host} encrypts, but {}.{more}", why(fault, tls));
+    if let Dane::Match(record) = dane {
+        let kind = record.split(' ').take(3).collect::<Vec<_>>().join(" ");
+        return Finding::info(id, format!("{begins} Its TLSA record ({kind}) matches, so senders that honour DANE deliver and need no authority's word. Senders that go by MTA-STS alone (in enforce) do not; most others go on."))
+            .with_fix("For DANE nothing is to be done. Only with an MTA-STS policy in enforce, or for senders that check without one, use a certificate of a public authority that bears the host's name.")
+            .with_reference("RFC 7672 §3.1.1");
+    }
+    let text = format!("{begins} Senders that check (MTA-STS in enforce) do not deliver; most others go on.");
+    let fix = match fault {
+        PkixFault::Expired => "Renew the certificate, and let it renew itself from now on.",
+        PkixFault::UnknownIssuer if sends_its_root(tls) => {
+            "Use an authority that others trust; or TLSA records that match the key (DANE), which is enough for senders that honour them."
+        }
+        PkixFault::UnknownIssuer => {
+            "Send the intermediate certificates too (the \"full chain\" file); if that is done, use an authority that others trust."
+        }
+        PkixFault::WrongName => {
+            "Use a certificate that bears the MX host's own name among its subject alternative names."
+        }
+        PkixFault::NotYetValid => "Wait, or look at the clock of the machine that issued it.",
+        PkixFault::WrongUsage => "Use a certificate that is made for a server (extended key usage serverAuth).",
+        PkixFault::SelfSigned => {
+            "Use a server certificate of a public authority; or TLSA records that match it (DANE), which is enough for senders that honour them."
+        }
+        PkixFault::Other(_) => "Ask the authority that issued it for a new one; its own chain or its form is at fault.",
+    };
+    Finding::warning(id, text).with_fix(fix).with_reference("RFC 8461 §4.2")
+}
+
+/// Whether the chain that was sent ends at a root: nothing is missing in it then.
+fn sends_its_root(tls: &TlsSession) -> bool {
+    let top = tls.chain.last().and_then(|der| Certificate::parse(der));
+    top.is_some_and(|top| top.issuer == top.subject)
 }
 
 /// A fault as one word for scripts.
@@ -261,6 +309,7 @@ fn blocks(talk: &Talk<'_>, tls: &TlsSession) -> Vec<Block> {
             Fact::new("issuer", certificate.issuer.clone()),
             Fact::new("valid", format!("{} to {}", certificate.not_before, certificate.not_after)),
             Fact::new("key", certificate.key.clone()),
+            Fact::new("signed with", certificate.signature.clone()),
             Fact::new("SHA-256", certificate.sha256.clone()),
             Fact::new("TLSA 3 1 1", certificate.spki_sha256.clone()),
         ]));
@@ -287,5 +336,33 @@ mod tests {
         assert!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 220 go\n*tls")).starts_with("Established"));
         assert_eq!(outcome("*connect\nS: 554 no\nC: QUIT"), "NotReached");
         assert_eq!(outcome(ehlo), "NotReached");
+    }
+
+    #[test]
+    fn where_dane_matches_nobody_is_sent_to_a_public_authority() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["mail.example".into()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let tls = TlsSession {
+            version: "TLS 1.3".into(),
+            cipher: String::new(),
+            group: None,
+            alpn: None,
+            sni: None,
+            checked_name: "mail.example".into(),
+            chain: vec![params.self_signed(&key).unwrap().der().to_vec().into()],
+            pkix: Err(PkixFault::SelfSigned),
+            checked_at: OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap(),
+        };
+        let told = |dane: &Dane| established("mail.example", &tls, dane, tls.checked_at).remove(0);
+        let bound = told(&Dane::Match("3 1 1 abcd".into()));
+        assert_eq!((bound.id, bound.severity), ("tls.certificate-self-signed", crate::finding::Severity::Info));
+        assert!(bound.text.contains("(3 1 1) matches, so senders that honour DANE deliver"), "{}", bound.text);
+        assert!(bound.fix.unwrap().starts_with("For DANE nothing is to be done."));
+        for dane in [Dane::None, Dane::Insecure, Dane::NotValidated, Dane::Mismatch("x".into())] {
+            let plain = told(&dane);
+            assert_eq!(plain.severity, crate::finding::Severity::Warning, "{dane:?}");
+            assert!(plain.fix.unwrap().contains("public authority"), "{dane:?}");
+        }
     }
 }

@@ -20,6 +20,7 @@ mod policies;
 mod policy_properties;
 mod properties_spf;
 mod published;
+mod smtp_certificates;
 mod smtp_hostile;
 mod smtp_lab;
 mod smtp_source;

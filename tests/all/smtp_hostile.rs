@@ -175,7 +175,7 @@ async fn garbage_for_tls_is_a_failed_handshake_in_words() {
     .await;
     assert!(ids(&report).contains(&"tls.handshake-failed"), "{:?}", ids(&report));
     let why = transcript.entries.iter().find_map(|entry| match &entry.event {
-        TranscriptEvent::TlsFailed(why) => Some(why.clone()),
+        TranscriptEvent::TlsFailed(_, why) => Some(why.clone()),
         _ => None,
     });
     assert!(why.unwrap().contains("not TLS"));

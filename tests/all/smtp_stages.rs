@@ -220,7 +220,7 @@ async fn a_reset_or_a_half_close_at_any_stage_is_said_and_judged() {
             let answer = &report.verdict[0].answer;
             let ended = transcript.entries.iter().rev().find_map(|entry| match &entry.event {
                 TranscriptEvent::Closed { by_server: true, reset } => Some(format!("closed, reset {reset}")),
-                TranscriptEvent::TlsFailed(why) => Some(why.clone()),
+                TranscriptEvent::TlsFailed(_, why) => Some(why.clone()),
                 _ => None,
             });
             let said = match (how, stage) {

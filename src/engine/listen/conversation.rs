@@ -15,7 +15,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::mailbox::Mailbox;
 use crate::check::{
-    Captured, LineEnding, ListenerNews, Remark, TlsSession, Transcript, TranscriptEntry, TranscriptEvent, Visit,
+    Captured, HandshakeFault, LineEnding, ListenerNews, Remark, TlsSession, Transcript, TranscriptEntry,
+    TranscriptEvent, Visit,
 };
 use crate::engine::tls;
 use crate::finding::Finding;
@@ -290,7 +291,7 @@ impl Conversation {
                 finding: Some(no_handshake(implicit)),
             },
         };
-        self.enter(TranscriptEvent::TlsFailed(why.words));
+        self.enter(TranscriptEvent::TlsFailed(HandshakeFault::Failed, why.words));
         if let Some(finding) = why.finding {
             self.remark(finding);
         }

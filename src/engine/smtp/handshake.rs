@@ -11,26 +11,28 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::check::{PkixFault, TlsSession};
+use crate::check::{HandshakeFault, PkixFault, TlsSession};
 use crate::engine::smtp::Wire;
 use crate::engine::tls;
 use crate::engine::verifier::Verifier;
+use crate::smtp::certificate::Certificate;
 
 /// Shakes hands; the error is a reason in words.
 pub(super) async fn shake(
     socket: TcpStream,
     host: &str,
     wire: &Wire,
-) -> Result<(TlsStream<TcpStream>, TlsSession), String> {
+) -> Result<(TlsStream<TcpStream>, TlsSession), (HandshakeFault, String)> {
+    let failed = |why: String| (HandshakeFault::Failed, why);
     let name = match host.parse::<std::net::IpAddr>() {
         Ok(ip) => ServerName::IpAddress(ip.into()),
-        Err(_) => ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name for TLS"))?,
+        Err(_) => ServerName::try_from(host.to_owned()).map_err(|_| failed(format!("{host} is no name for TLS")))?,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Verifier::of_handshake_alone(&provider));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?
+        .map_err(|why| failed(why.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
@@ -39,9 +41,10 @@ pub(super) async fn shake(
     let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), socket);
     let (connected, verifier) = tokio::join!(connecting, roots);
     let stream = connected.map_err(|why| match tls::within(&why) {
-        Some(error) => tls::words(error),
-        None if why.kind() == std::io::ErrorKind::UnexpectedEof => "the server closed the connection".into(),
-        None => why.to_string(),
+        Some(error) => (tls::fault(error), tls::words(error)),
+        None if why.kind() == std::io::ErrorKind::UnexpectedEof => failed("the server closed the connection".into()),
+        None if why.kind() == std::io::ErrorKind::ConnectionReset => failed("the server reset the connection".into()),
+        None => failed(super::plain(&why)),
     })?;
     let now = wire.now.unwrap_or_else(OffsetDateTime::now_utc);
     let (_, connection) = stream.get_ref();
@@ -71,7 +74,17 @@ pub(super) async fn shake(
 /// Whether a certificate says what it is for, and servers are not among it (RFC 5280 §4.2.1.12).
 fn is_for_others(leaf: &CertificateDer<'_>) -> bool {
     let Ok((_, parsed)) = x509_parser::parse_x509_certificate(leaf) else { return false };
-    matches!(parsed.extended_key_usage(), Ok(Some(usage)) if !usage.value.server_auth && !usage.value.any)
+    // "Any" is not enough: OpenSSL and webpki both ask for serverAuth itself where a usage is named.
+    matches!(parsed.extended_key_usage(), Ok(Some(usage)) if !usage.value.server_auth)
+}
+
+/// Which certificate of a chain is signed in a way that is not trusted any more, in words.
+fn signed_weakly(chain: &[CertificateDer<'static>]) -> Option<String> {
+    let certificates = chain.iter().filter_map(|der| Certificate::parse(der));
+    let weak = certificates
+        .filter(|certificate| certificate.issuer != certificate.subject)
+        .find(Certificate::is_weakly_signed)?;
+    Some(format!("{} is signed with {}, which is not trusted any more", weak.subject, weak.signature))
 }
 
 fn judge(
@@ -101,7 +114,10 @@ fn judge(
             CertificateError::UnknownIssuer => PkixFault::UnknownIssuer,
             // The platform's verifier has an error of its own for a wrong purpose, which says "invalid extensions".
             CertificateError::Other(_) if is_for_others(leaf) => PkixFault::WrongUsage,
-            _ => PkixFault::Other(tls::words(&error)),
+            why if tls::is_beyond_us(why) => {
+                PkixFault::Other(signed_weakly(chain).unwrap_or_else(|| tls::refused(why)))
+            }
+            why => PkixFault::Other(tls::refused(why)),
         },
         _ => PkixFault::Other(tls::words(&error)),
     })

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::check::{ConnectFault, Dialogue, LineEnding, Transcript, TranscriptEntry, TranscriptEvent};
+use crate::check::{ConnectFault, Dialogue, HandshakeFault, LineEnding, Transcript, TranscriptEntry, TranscriptEvent};
 use crate::config::ConnectTo;
 use crate::engine::tls::Trust;
 use crate::smtp::mask::Mask;
@@ -285,14 +285,17 @@ impl Talk<'_> {
                 self.tls = true;
                 self.note(TranscriptEvent::TlsStarted(Arc::new(session)));
             }
-            Ok(Err(why)) => self.tls_failed(why),
-            Err(_) => self.tls_failed(format!("no answer in {} s", (self.wire.timeout * 2).as_secs_f32())),
+            Ok(Err((fault, why))) => self.tls_failed(fault, why),
+            Err(_) => {
+                let why = format!("no answer in {} s", (self.wire.timeout * 2).as_secs_f32());
+                self.tls_failed(HandshakeFault::Failed, why);
+            }
         }
     }
 
     /// After a failed handshake the connection is of no use; the probe may ask for a new one.
-    fn tls_failed(&mut self, why: String) {
-        self.note(TranscriptEvent::TlsFailed(why));
+    fn tls_failed(&mut self, fault: HandshakeFault, why: String) {
+        self.note(TranscriptEvent::TlsFailed(fault, why));
         if next_move(self.dialogue, &self.ehlo, &self.transcript) == Move::Reconnect {
             self.stream = Some(Stream::Ended);
         }

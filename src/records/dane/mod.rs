@@ -23,18 +23,20 @@ const MAX_HOSTS: usize = 20;
 /// The check of TLSA for SMTP.
 pub struct Dane;
 
-/// One MX host with its TLSA records.
-struct Host<'a> {
-    name: Name,
+/// One mail host with its TLSA records.
+pub struct Host<'a> {
+    /// Its name.
+    pub name: Name,
     /// The name that the TLSA records stand below: the host, or what its CNAME leads to.
-    base: Name,
+    pub base: Name,
     addresses: Addresses<'a>,
-    tlsa: Dns<'a>,
+    /// The TLSA records as they were answered.
+    pub tlsa: Dns<'a>,
     /// The TLSA records, or that there are none, validated; then the addresses where there are TLSA records.
-    proofs: Vec<Dns<'a>>,
+    pub proofs: Vec<Dns<'a>>,
     /// The least of what DNSSEC says of the TLSA records and of the addresses: an insecure address ends DANE
     /// (RFC 7672 §2.2.2).
-    security: Dnssec,
+    pub security: Dnssec,
 }
 
 /// The MX records, and what DNSSEC says of them.
@@ -64,12 +66,13 @@ enum Standing {
 }
 
 impl<'a> Host<'a> {
-    fn ask(name: &Name, seen: &Seen<'a>) -> Result<Host<'a>, Wait> {
-        let (addresses, own) = (Addresses::ask(name, seen), records_below(name, seen));
+    /// Asks for the records of a host and port, and for all that DNSSEC says of them.
+    pub fn ask(name: &Name, port: u16, seen: &Seen<'a>) -> Result<Host<'a>, Wait> {
+        let (addresses, own) = (Addresses::ask(name, seen), records_below(name, port, seen));
         let (addresses, own) = (addresses?, own?);
         let target = crate::records::mx::alias_target(addresses.aliases());
         // A CNAME'd host has its TLSA at the target, and only then at its own name (RFC 7672 §2.2.2).
-        let there = target.map(|target| records_below(target, seen));
+        let there = target.map(|target| records_below(target, port, seen));
         let of_addresses = if target.is_some() || found(own.0) {
             let families = [(addresses.v4, Kind::A), (addresses.v6, Kind::Aaaa)];
             let families = families.into_iter().filter(|(plain, _)| !plain.answer.records.is_empty());
@@ -118,9 +121,9 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Asks for the TLSA records of a host's port 25, plain and validated.
-fn records_below<'a>(base: &Name, seen: &Seen<'a>) -> Result<(Dns<'a>, Dns<'a>), Wait> {
-    let owner = base.below("_25._tcp").unwrap_or_else(|_| base.clone());
+/// Asks for the TLSA records of a host's port, plain and validated.
+fn records_below<'a>(base: &Name, port: u16, seen: &Seen<'a>) -> Result<(Dns<'a>, Dns<'a>), Wait> {
+    let owner = base.below(&format!("_{port}._tcp")).unwrap_or_else(|_| base.clone());
     let (plain, proof) = (seen.dns(&owner, Kind::Tlsa), seen.validated(&owner, Kind::Tlsa));
     Ok((plain?, proof?))
 }
@@ -178,7 +181,7 @@ impl Check<Domain> for Dane {
             section.fact("hosts", Value::Null);
             return Ok(section);
         }
-        let hosts = all(set.hosts.iter().take(MAX_HOSTS), |host| Host::ask(&host.name, seen));
+        let hosts = all(set.hosts.iter().take(MAX_HOSTS), |host| Host::ask(&host.name, 25, seen));
         let (hosts, proof) = (hosts?, proof?);
         if hosts.is_empty() {
             let mut section = absent_with_its_name(self.id(), self.title());

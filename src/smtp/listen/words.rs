@@ -41,7 +41,7 @@ pub fn notes(visit: &Visit) -> Vec<Note> {
                 Severity::Ok,
                 "encrypted with mxray's self-signed certificate: this client does not check, or trusts it".to_owned(),
             ),
-            TranscriptEvent::TlsFailed(why) => (Severity::Warning, why.clone()),
+            TranscriptEvent::TlsFailed(_, why) => (Severity::Warning, why.clone()),
             TranscriptEvent::Silence(waited) => {
                 (Severity::Warning, format!("the client said nothing for {:.0} s", waited.as_secs_f64()))
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check::{ConnectFault, Dnssec, PkixFault};
+use crate::check::{ConnectFault, Dnssec, HandshakeFault, PkixFault};
 use crate::finding::{Finding, Severity};
 use crate::records::mta_sts::StsMode;
 use crate::report::Cell;
@@ -11,7 +11,7 @@ use crate::smtp::dane::{self, Dane};
 use crate::smtp::session::{Session, Verb};
 use crate::smtp::target::{Talk, Target};
 use crate::smtp::tls::{TlsOutcome, pkix_word};
-use crate::smtp::transport::{HostTlsa, Sts, about, host_name};
+use crate::smtp::transport::{Sts, about, host_name};
 use crate::untrusted::lossless;
 
 /// What one sender does with one host.
@@ -74,22 +74,13 @@ pub struct Judged<'a> {
 }
 
 /// Judges one host.
-pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&HostTlsa<'_>>) -> Judged<'a> {
+pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&dane::Host<'_>>) -> Judged<'a> {
     let session = talk.said.map(|(_, transcript)| Session::read(transcript)).unwrap_or_default();
     let tls = match talk.said {
         Some(_) => TlsOutcome::of(&session, target.plan.tls),
         None => TlsOutcome::NotReached,
     };
-    let stands = match tls {
-        TlsOutcome::Established(tls) => Some(tls),
-        _ => None,
-    };
-    let domain = target.domain().map(|name| name.to_string()).unwrap_or_default();
-    let dane = match tlsa.map_or(Dane::None, |tlsa| dane::judge(&tlsa.answer(), stands, &[&domain])) {
-        // That we did not come to TLS is not that the server has none.
-        Dane::NoTls if is_untried(&tls) => Dane::Untried,
-        dane => dane,
-    };
+    let dane = tlsa.map_or(Dane::None, |tlsa| judge_dane(tlsa, target, &tls));
     let reached = reached(talk, &session);
     let plain = match (&reached, &tls) {
         (Some(not), _) => not.clone(),
@@ -97,7 +88,10 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
         (None, TlsOutcome::NotOffered) if talk.is_lmtp() => Delivery::Clear("LMTP, inside one site".into()),
         (None, TlsOutcome::NotOffered) => Delivery::Clear("STARTTLS is not offered".into()),
         (None, TlsOutcome::Refused(code)) => Delivery::Clear(format!("STARTTLS is refused with {code}")),
-        (None, TlsOutcome::HandshakeFailed(why)) => Delivery::Clear(format!("the TLS handshake fails ({why})")),
+        (None, TlsOutcome::HandshakeFailed(HandshakeFault::NothingInCommon, why)) => Delivery::Unknown(format!(
+            "encrypted, or in clear where a sender has nothing in common with it either: {why}"
+        )),
+        (None, TlsOutcome::HandshakeFailed(_, why)) => Delivery::Clear(format!("the TLS handshake fails ({why})")),
         (None, TlsOutcome::NotTried) => Delivery::Unknown("TLS was not tried".into()),
         (None, TlsOutcome::NotReached) => Delivery::Unknown("the dialogue did not come so far".into()),
     };
@@ -116,14 +110,32 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&Ho
         report(&reached, &tls, &dane, objection.as_ref().map(|(result, _)| *result), applies)
     };
     let requiretls = session.offers(true, "REQUIRETLS");
-    let claimed = tlsa.is_some_and(|tlsa| tlsa.answer().dnssec == Dnssec::Claimed);
-    let unproven = tlsa.and_then(HostTlsa::unproven);
+    let claimed = tlsa.is_some_and(|tlsa| tlsa.security == Dnssec::Claimed);
+    let unproven = tlsa.filter(|tlsa| !tlsa.tlsa.records.is_empty()).and_then(|tlsa| {
+        let failed = tlsa.proofs.iter().find(|proof| proof.dnssec == Dnssec::Unknown)?;
+        Some(failed.outcome.to_string())
+    });
     Judged { talk, tls, covered, dane, claimed, unproven, requiretls, plain, sts: with_sts, report }
 }
 
-/// Whether nothing is known of the server's TLS, because the dialogue did not come so far or was told to leave it.
+/// What DANE says of a host whose TLS ended so.
+pub(in crate::smtp) fn judge_dane(tlsa: &dane::Host<'_>, target: &Target, tls: &TlsOutcome<'_>) -> Dane {
+    let stands = match tls {
+        TlsOutcome::Established(session) => Some(*session),
+        _ => None,
+    };
+    match dane::judge(tlsa, target.domain(), stands) {
+        // That we did not come to TLS is not that the server has none.
+        Dane::NoTls if is_untried(tls) => Dane::Untried,
+        dane => dane,
+    }
+}
+
+/// Whether nothing is known of the server's TLS, because the dialogue did not come so far, was told to leave it, or found
+/// nothing in common with it.
 fn is_untried(tls: &TlsOutcome<'_>) -> bool {
-    matches!(tls, TlsOutcome::NotTried | TlsOutcome::NotReached)
+    use TlsOutcome::{HandshakeFailed, NotReached, NotTried};
+    matches!(tls, NotTried | NotReached | HandshakeFailed(HandshakeFault::NothingInCommon, _))
 }
 
 /// Why no sender gets as far as TLS, if so.
@@ -227,7 +239,9 @@ fn sts_objection(covered: Option<bool>, tls: &TlsOutcome<'_>) -> Option<(&'stati
         TlsOutcome::NotOffered | TlsOutcome::Refused(_) => {
             Some(("starttls-not-supported", "it does not encrypt".into()))
         }
-        TlsOutcome::HandshakeFailed(why) => Some(("validation-failure", format!("the TLS handshake fails ({why})"))),
+        // Whether another sender comes to TLS, and what certificate it sees there, we do not know.
+        TlsOutcome::HandshakeFailed(HandshakeFault::NothingInCommon, _) => None,
+        TlsOutcome::HandshakeFailed(_, why) => Some(("validation-failure", format!("the TLS handshake fails ({why})"))),
         TlsOutcome::NotTried | TlsOutcome::NotReached => None,
     }
 }
@@ -258,8 +272,12 @@ fn report(
         Dane::Mismatch(_) => Some("validation-failure"),
         Dane::NoTls => Some("starttls-not-supported"),
         Dane::Match(_) => Some("success"),
-        Dane::None | Dane::Insecure | Dane::NotValidated | Dane::Untried => None,
+        Dane::None | Dane::Insecure | Dane::NotValidated | Dane::NotLooked(_) | Dane::Untried => None,
     };
+    // What a sender reports depends on what it finds where we could not look.
+    if matches!(dane, Dane::NotLooked(_)) {
+        return "-".into();
+    }
     if matches!(dane, Dane::LookupFailed(_)) {
         return "dnssec-invalid".into();
     }
@@ -285,7 +303,7 @@ fn report(
             Err(fault) => format!("({})", pkix_result(fault)),
         },
         TlsOutcome::NotOffered | TlsOutcome::Refused(_) => "(starttls-not-supported)".into(),
-        TlsOutcome::HandshakeFailed(_) => "(validation-failure)".into(),
+        TlsOutcome::HandshakeFailed(..) => "(validation-failure)".into(),
         TlsOutcome::NotTried | TlsOutcome::NotReached => "-".into(),
     }
 }
@@ -295,6 +313,9 @@ impl Judged<'_> {
     pub fn with_dane(&self) -> Delivery {
         let has_tls = matches!(self.tls, TlsOutcome::Established(_));
         match (self.dane.delivers(has_tls), &self.dane) {
+            (None, Dane::NotLooked(why)) if self.plain.delivers() => {
+                Delivery::Unknown(format!("its TLSA records could not be looked for: {why}"))
+            }
             (Some(true), _) | (None, _) => self.plain.clone(),
             (Some(false), Dane::LookupFailed(why)) => Delivery::Skipped(format!("its TLSA lookup failed: {why}")),
             (Some(false), Dane::Mismatch(why)) if self.plain.delivers() => Delivery::Skipped(why.clone()),
@@ -310,6 +331,7 @@ impl Judged<'_> {
         match self.dane {
             Dane::None | Dane::Insecure | Dane::NotValidated => "dane-required",
             Dane::LookupFailed(_)
+            | Dane::NotLooked(_)
             | Dane::AllUnusable
             | Dane::Mismatch(_)
             | Dane::NoTls
@@ -323,7 +345,7 @@ impl Judged<'_> {
         let pkix = match self.tls {
             TlsOutcome::Established(tls) => pkix_word(&tls.pkix),
             TlsOutcome::Refused(_) => "starttls-refused",
-            TlsOutcome::HandshakeFailed(_) => "handshake-failed",
+            TlsOutcome::HandshakeFailed(..) => "handshake-failed",
             TlsOutcome::NotOffered => "starttls-absent",
             TlsOutcome::NotTried => "not-tried",
             TlsOutcome::NotReached => "not-reached",
@@ -353,7 +375,11 @@ impl Judged<'_> {
                 Err(fault) => Cell::from(words(fault)).judged(Severity::Warning),
             },
             TlsOutcome::Refused(code) => Cell::from(format!("REFUSED {code}")).judged(Severity::Error),
-            TlsOutcome::HandshakeFailed(_) => Cell::from("HANDSHAKE FAILS").judged(Severity::Error),
+            TlsOutcome::HandshakeFailed(HandshakeFault::OldVersion, _) => Cell::from("OLD TLS").judged(Severity::Error),
+            TlsOutcome::HandshakeFailed(HandshakeFault::NothingInCommon, _) => {
+                Cell::from("NOT AGREED").judged(Severity::Warning)
+            }
+            TlsOutcome::HandshakeFailed(..) => Cell::from("HANDSHAKE FAILS").judged(Severity::Error),
             TlsOutcome::NotOffered if self.talk.is_lmtp() => Cell::from("no STARTTLS"),
             TlsOutcome::NotOffered => Cell::from("NO STARTTLS").judged(Severity::Error),
             TlsOutcome::NotTried => Cell::from("not tried"),
@@ -377,6 +403,7 @@ impl Judged<'_> {
             Dane::Insecure => Cell::from("unsigned").judged(Severity::Info),
             Dane::NotValidated => Cell::from("not proven").judged(Severity::Info),
             Dane::LookupFailed(_) => Cell::from("LOOKUP FAILED").judged(Severity::Error),
+            Dane::NotLooked(_) => Cell::from("not known").judged(Severity::Warning),
             Dane::AllUnusable => Cell::from("UNUSABLE").judged(Severity::Warning),
             Dane::Match(text) => {
                 let short: Vec<_> = text.split(' ').take(3).collect();
@@ -410,12 +437,17 @@ impl Judged<'_> {
                     .with_reference("RFC 7672 §2.2"),
             ),
             Dane::LookupFailed(why) => findings.push(
-                Finding::error("transport.tlsa-lookup-failed", format!("The TLSA lookup for {host} failed: {why}. A sender that honours DANE defers; it must not take this for \"no TLSA\"."))
+                Finding::error("transport.tlsa-lookup-failed", format!("The TLSA lookup for {host} failed: {why}. A sender that honours DANE does not deliver there; it must not take this for \"no TLSA\"."))
                     .with_fix("Repair the zone's DNSSEC, or the name server.")
                     .with_reference("RFC 7672 §2.1.1"),
             ),
+            Dane::NotLooked(why) => findings.push(
+                Finding::warning("transport.tlsa-not-looked", format!("We could not look for the TLSA records of {host}: {why}. Whether DANE applies is not known. A sender with DANE whose own lookup fails does not deliver; it must not take this for \"no TLSA\"."))
+                    .with_fix("Look again (r), or ask another resolver (--dns). If TLSA alone gets no answer, the zone's name server drops what it does not know, and needs repair.")
+                    .with_reference("RFC 7672 §2.1.1, §2.1.3"),
+            ),
             Dane::Insecure => findings.push(
-                Finding::info("transport.tlsa-not-secure", format!("{host} has TLSA records in a zone that is not signed: they must not count."))
+                Finding::info("transport.tlsa-not-secure", format!("{host} has TLSA records, and they or its addresses stand in a zone that is not signed: they must not count."))
                     .with_fix("Sign the zone, and give its DS to the parent.")
                     .with_reference("RFC 7672 §2.1"),
             ),

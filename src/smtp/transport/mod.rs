@@ -10,7 +10,7 @@ mod suggest;
 
 use serde_json::json;
 
-use crate::check::{Check, Dns, Dnssec, Kind, Memo, Seen, Wait};
+use crate::check::{Check, Memo, Seen, Wait};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
 use crate::report::{Block, Cell, Fact, Row, Section, Table, VerdictLine};
@@ -18,31 +18,12 @@ use crate::smtp::dane::Dane;
 use crate::smtp::lines::without_talks;
 use crate::smtp::session::{Exchange, Session, Verb};
 use crate::smtp::target::{Talk, Talks, Target};
+pub(in crate::smtp) use judge::judge_dane;
 use judge::{Delivery, Judged};
 pub use policy::Sts;
 
 /// What senders conclude.
 pub struct Transport;
-
-/// The TLSA records of one host as they were asked for: plain, and validated.
-pub struct HostTlsa<'a> {
-    host: String,
-    plain: Dns<'a>,
-    proof: Dns<'a>,
-}
-
-impl<'a> HostTlsa<'a> {
-    /// What was validated, or the plain answer where nothing could be.
-    fn answer(&self) -> Dns<'a> {
-        if self.proof.dnssec == Dnssec::Unknown { self.plain } else { self.proof }
-    }
-
-    /// Why nothing could be validated, if so.
-    fn unproven(&self) -> Option<String> {
-        let has_records = !self.plain.records.is_empty();
-        (self.proof.dnssec == Dnssec::Unknown && has_records).then(|| self.proof.outcome.to_string())
-    }
-}
 
 /// The questions of the verdict, one a sender, in the order of the first facts of the section.
 const SENDERS: [&str; 3] = ["PLAIN SENDER", "WITH MTA-STS", "WITH DANE"];
@@ -64,13 +45,7 @@ impl Check<Target> for Transport {
         // Dialogues, TLSA and the policy are asked side by side; the dialogues take longest.
         let talks = target.talks(seen);
         let sts = policy::ask(target.domain(), seen);
-        let tlsa = target.hosts(seen).and_then(|hosts| {
-            crate::check::all(hosts, |(name, port)| {
-                let owner = name.below(&format!("_{port}._tcp")).map_err(|_| Wait::Answers)?;
-                let (plain, proof) = (seen.dns(&owner, Kind::Tlsa), seen.validated(&owner, Kind::Tlsa));
-                Ok(HostTlsa { host: name.to_string(), plain: plain?, proof: proof? })
-            })
-        });
+        let tlsa = target.tlsa(seen);
         let (talks, sts, tlsa) = match talks? {
             Talks::With(talks) => (talks, sts?, tlsa?),
             other => return Ok(without_talks((self.id(), self.title()), target, &other)),
@@ -78,7 +53,7 @@ impl Check<Target> for Transport {
         let judged: Vec<Judged<'_>> = talks
             .iter()
             .map(|talk| {
-                let tlsa = tlsa.iter().find(|tlsa| tlsa.host == talk.host);
+                let tlsa = tlsa.iter().find(|tlsa| tlsa.name.to_string() == talk.host);
                 judge::host(talk, target, &sts, tlsa)
             })
             .collect();

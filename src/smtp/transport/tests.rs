@@ -233,3 +233,50 @@ fn a_dialogue_that_did_not_come_to_tls_says_nothing_of_the_servers_tls() {
     assert_eq!(without.facts["hosts"][0]["dane"], "no-tls", "that it offers none is seen");
     assert_eq!(without.findings[0].id, "transport.tlsa-without-tls");
 }
+
+#[test]
+fn the_tlsa_records_of_an_alias_stand_at_its_target_and_then_at_its_own_name() {
+    let zeros = "0".repeat(64);
+    let alias =
+        "example.com MX 10 mail.example.com\nmail.example.com CNAME real.example.net\nreal.example.net A 192.0.2.1";
+    for owner in ["real.example.net", "mail.example.com"] {
+        let world = World::parse(&format!("{alias}\n_25._tcp.{owner} TLSA 3 1 1 {zeros}")).unwrap();
+        let section = transport(&world.with_dnssec(Dnssec::Secure), GOOD);
+        assert_eq!(section.facts["hosts"][0]["dane"], "mismatch", "{owner}");
+    }
+}
+
+#[test]
+fn a_tlsa_lookup_that_we_could_not_make_is_not_the_zones_fault() {
+    for fault in ["timeout", "refused", "malformed", "failed"] {
+        let section = transport(&world(&format!("_25._tcp.mail.example.com TLSA !{fault}")), GOOD);
+        let ids: Vec<_> = section.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!(ids, ["transport.tlsa-not-looked"], "{fault}");
+        assert!(answers(&section)[2].starts_with("not known: its TLSA records could not be looked for"), "{fault}");
+        let host = &section.facts["hosts"][0];
+        assert_eq!((&host["dane"], &host["tls_rpt_result"]), (&"not-looked".into(), &"-".into()), "{fault}");
+        assert_eq!(host["tls_rpt_result_if_dane_is_required"], "-", "{fault}");
+    }
+}
+
+#[test]
+fn a_server_that_has_nothing_in_common_with_us_may_have_with_others() {
+    let ehlo = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go";
+    let enforced = with_policy("enforce", "mail.example.com");
+    let other = transport(&enforced, &format!("{ehlo}\n*tls-other"));
+    assert!(answers(&other)[..2].iter().all(|answer| answer.starts_with("not known")), "{:?}", answers(&other));
+    assert_eq!(report(&other), "-");
+    let old = transport(&enforced, &format!("{ehlo}\n*tls-old"));
+    assert!(answers(&old)[0].starts_with("yes, IN CLEAR TEXT"), "{:?}", answers(&old));
+    assert!(answers(&old)[1].starts_with("NO: "), "{:?}", answers(&old));
+    assert_eq!(report(&old), "validation-failure");
+}
+
+#[test]
+fn tls_that_breaks_defers_and_at_the_goodbye_it_does_not_matter() {
+    let tls = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*tls\nC: EHLO me";
+    let early = transport(&world(""), &format!("{tls}\n*tls-broken\n*closed"));
+    assert!(answers(&early)[0].starts_with("deferred: TLS breaks at EHLO"), "{:?}", answers(&early));
+    let late = transport(&world(""), &format!("{tls}\nS: 250 mail\nC: QUIT\n*tls-broken\n*closed"));
+    assert_eq!(answers(&late)[0], "yes, encrypted, to mail.example.com");
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mxray::check::world::World;
 use mxray::check::{
-    Answer, Check, Data, Dialogue, DnsAnswer, Dnssec, Evidence, HttpsAnswer, HttpsOutcome, Kind, LineEnding, Memo,
-    Outcome, Query, Record, Seen, Subject, Transcript, TranscriptEntry, TranscriptEvent, Wait,
+    Answer, Check, Data, Dialogue, DnsAnswer, Dnssec, Evidence, HandshakeFault, HttpsAnswer, HttpsOutcome, Kind,
+    LineEnding, Memo, Outcome, Query, Record, Seen, Subject, Transcript, TranscriptEntry, TranscriptEvent, Wait,
 };
 use mxray::cli::{json, markdown, text};
 use mxray::config::{ConnectTo, Upstream};
@@ -412,7 +412,9 @@ fn heard(bytes: &[u8]) -> Transcript {
             probe::Move::SendMessage | probe::Move::SendThis(_) => {
                 push(&mut transcript, TranscriptEvent::SentMessage { bytes: 3 });
             }
-            probe::Move::StartTls => push(&mut transcript, TranscriptEvent::TlsFailed("no".into())),
+            probe::Move::StartTls => {
+                push(&mut transcript, TranscriptEvent::TlsFailed(HandshakeFault::Failed, "no".into()))
+            }
             probe::Move::Listen => {}
             probe::Move::Reconnect => push(&mut transcript, TranscriptEvent::Connected { local: None, peer: None }),
             probe::Move::Hang => {

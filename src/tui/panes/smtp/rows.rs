@@ -201,7 +201,7 @@ pub(super) fn words_look(event: &TranscriptEvent) -> Look {
         },
         TranscriptEvent::TlsStarted(session) if session.pkix.is_err() => Look::Warn,
         TranscriptEvent::TlsStarted(_) => Look::Ok,
-        TranscriptEvent::NotConnected(..) | TranscriptEvent::TlsFailed(_) | TranscriptEvent::TlsBroken(_) => {
+        TranscriptEvent::NotConnected(..) | TranscriptEvent::TlsFailed(..) | TranscriptEvent::TlsBroken(_) => {
             Look::Error
         }
         TranscriptEvent::Silence(_) | TranscriptEvent::EarlyTalk(_) | TranscriptEvent::GaveUp(_) => Look::Warn,

@@ -75,7 +75,8 @@ fn signed(message: &Message, evidence: &Evidence, sections: &[Section]) -> Vec<(
             });
             let Some(number) = number else { continue };
             let (Some(signature), Some(ours)) = (message.signatures().get(number), ours.get(number)) else { continue };
-            let ours = Ours { word: word(&ours["result"]), reason: word(&ours["reason"]) };
+            let key = the_key(sections, number + 1);
+            let ours = Ours { word: word(&ours["result"]), reason: word(&ours["reason"]), key };
             let what = format!("signature #{}", number + 1);
             found.extend(
                 difference(message, Some(signature), &what, &ours, output.result())
@@ -86,7 +87,7 @@ fn signed(message: &Message, evidence: &Evidence, sections: &[Section]) -> Vec<(
     if let Some(result) = arc {
         let output = authenticator.verify_arc(Parameters::new(&asked).with_txt_cache(&keys)).now_or_never();
         let newest = message.arc_sets().sets.last().and_then(|set| set.message_signature.as_ref());
-        let ours = Ours { word: word(result), reason: fact("arc", "reason").map_or("", word) };
+        let ours = Ours { word: word(result), reason: fact("arc", "reason").map_or("", word), key: None };
         let text = output.and_then(|output| difference(message, newest, "the ARC chain", &ours, output.result()));
         found.extend(
             text.map(|text| ("arc", Finding::info("arc.second-opinion", text).with_reference("RFC 8617 §5.2"))),
@@ -103,6 +104,19 @@ fn word(value: &Value) -> &str {
 struct Ours<'a> {
     word: &'a str,
     reason: &'a str,
+    /// What the key record has that the two read differently.
+    key: Option<&'static str>,
+}
+
+/// What a section tells of a signature's key that explains another verdict.
+fn the_key(sections: &[Section], number: usize) -> Option<&'static str> {
+    let start = format!("Signature #{number}: ");
+    let findings = sections.iter().filter(|section| section.id == "dkim").flat_map(|section| &section.findings);
+    findings.filter(|finding| finding.text.starts_with(&start)).find_map(|finding| match finding.id {
+        "dkim.several-keys" => Some("several keys stand at the selector: we try each, the other takes one"),
+        "dkim.quotes" => Some("the other cannot read a key record with quotation marks in its text"),
+        _ => None,
+    })
 }
 
 /// What is compared.
@@ -147,7 +161,7 @@ fn difference(
     }
     let reason = if ours.reason.is_empty() { String::new() } else { format!(" ({})", ours.reason) };
     let word = ours.word;
-    Some(match signature.and_then(|signature| explained(message, signature, ours, theirs)) {
+    Some(match signature.and_then(|signature| ours.key.or_else(|| explained(message, signature, ours, theirs))) {
         Some(why) => format!("{WHO} says of {what}: {theirs}. We say {word}{reason}, because {why}."),
         None => format!(
             "{WHO} says of {what}: {theirs}. We say {word}{reason}. None of the differences that we know between the two explains it, so one of them is wrong: do not rest a decision on this verdict alone."
@@ -164,6 +178,9 @@ fn explained(message: &Message, signature: &Signature, ours: &Ours<'_>, theirs: 
         DkimResult::Pass if ours.word == "policy" && signature.expires.is_some() => {
             Some("it had expired at the moment that we judge for; the other always judges for today")
         }
+        DkimResult::Pass if ours.reason.ends_with("v= is not the first tag") => {
+            Some("v= must come first where it stands (RFC 6376 §3.6.1); the other reads past it")
+        }
         DkimResult::Pass if ours.reason.starts_with("the key's ") => {
             Some("the other reads what the key's h= and s= allow and does not act on it (RFC 6376 §3.6.1)")
         }
@@ -179,6 +196,11 @@ fn explained(message: &Message, signature: &Signature, ours: &Ours<'_>, theirs: 
         ) if signature.body_canon == Canon::Relaxed && ends_in_white_lines(message.body().unwrap_or_default()) => Some(
             "the body ends in lines of white space alone, which RFC 6376 §3.4.4 leaves out; the other keeps them, and so hashes another body",
         ),
+        DkimResult::Neutral(
+            Error::Dkim(DkimError::FailedBodyHashMatch) | Error::Arc(ArcError::FailedBodyHashMatch),
+        ) if signature.length == Some(0) => {
+            Some("with l=0 nothing of the body is hashed (RFC 6376 §3.7); the other hashes the whole body then")
+        }
         DkimResult::Neutral(Error::Dkim(DkimError::SignatureExpired) | Error::Arc(ArcError::SignatureExpired))
             if signature.expires.is_some() =>
         {
@@ -250,7 +272,7 @@ mod tests {
         let unseen = DkimResult::TempError(Error::Dns(DnsError::Resolver("x".into())));
         let message = Message::parse(Arc::from(&b"From: a@b.example\r\n\r\nx\r\n"[..]), Default::default()).unwrap();
         let say = |word, theirs| {
-            let ours = Ours { word, reason: "" };
+            let ours = Ours { word, reason: "", key: None };
             difference(&message, None, "signature #1", &ours, theirs)
         };
         assert_eq!(say("fail", &body_hash), None, "another word for the same");

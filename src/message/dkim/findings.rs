@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 use crate::finding::{Finding, Severity};
 use crate::message::Message;
 use crate::message::canonical::Hash;
-use crate::message::dkim::{BodyCheck, HeaderCheck, Judged, KeyLook, Math, Verdict};
-use crate::records::dkim::{GOOD_RSA_BITS, MIN_RSA_BITS, PublicKey};
+use crate::message::dkim::{BodyCheck, FoundKey, HeaderCheck, Judged, KeyLook, Math, Verdict};
+use crate::records::dkim::{GOOD_RSA_BITS, KeyProblemKind, MIN_RSA_BITS, PublicKey};
 use crate::report::Section;
 
 /// Fields that a person reads or that change what is shown; one of them unsigned can be changed on the way.
@@ -88,6 +88,15 @@ pub(super) fn of(message: &Message, one: &Judged<'_>, now: OffsetDateTime, secti
             format!("Signature #{n}: {} TXT records stand at the selector. Which one counts is undefined; each was tried here, other verifiers may take another one.", keys.len()),
         )
         .with_reference("RFC 6376 §3.6.2.2"));
+    }
+    let quoted = |found: &FoundKey| found.problems.iter().any(|problem| problem.kind == KeyProblemKind::Quotes);
+    if one.found_key().is_some_and(quoted) {
+        say(Finding::warning(
+            "dkim.quotes",
+            format!("Signature #{n}: the key record has quotation marks in its text, as if a zone line had been pasted into a form. It is read here; some verifiers cannot read it."),
+        )
+        .with_fix("Whoever signs: enter the key without quotation marks.")
+        .with_reference("RFC 6376 §3.6.1"));
     }
     if one.found_key().is_some_and(|found| found.key.testing) {
         say(Finding::info(
@@ -181,9 +190,15 @@ fn coverage(message: &Message, one: &Judged<'_>, say: &mut impl FnMut(Finding)) 
     let n = one.number;
     let tail = one.uncovered_tail();
     if one.signature.length.is_some() && tail > 0 {
+        let covered = match one.body.hash().map_or(0, |hash| hash.covered) {
+            0 => format!("Signature #{n} covers nothing of the body (l=0); all {tail} bytes of it"),
+            some => {
+                format!("Signature #{n} covers only the first {some} bytes of the body (l=); the last {tail} bytes")
+            }
+        };
         say(Finding::error(
             "dkim.uncovered-tail",
-            format!("Signature #{n} covers only the first {} bytes of the body (l=); the last {tail} bytes can be anybody's. A pass says nothing about them.", one.body.hash().map_or(0, |hash| hash.covered)),
+            format!("{covered} can be anybody's. A pass says nothing about them."),
         )
         .with_reference("RFC 6376 §8.2"));
     } else if one.signature.length.is_some() {

@@ -314,3 +314,13 @@ fn a_short_key_verifies_and_is_not_accepted() {
     let changed = section(world, &change(OLD, "an old key", "a new key"), 0);
     assert_eq!(outcomes(&changed), [["fail", "match", "invalid"]]);
 }
+
+#[test]
+fn a_key_with_quotation_marks_is_read_and_told() {
+    let keys = KEYS.replace(
+        "\"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"",
+        "\"\\\"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\\\"\"",
+    );
+    let section = section(&keys, RFC8463, 1_528_637_909);
+    assert_eq!((&outcomes(&section)[0], ids(&section).contains(&"dkim.quotes")), (&PASS.map(str::to_owned), true));
+}

@@ -33,8 +33,8 @@ const FIRST: &[&str] = &[
     "dkim.uncovered-tail",
     "claimed.",
     "mime.",
-    "hops.",
     "dkim.",
+    "hops.",
     "spf.",
     "autopsy.",
 ];
@@ -123,6 +123,12 @@ impl Read<'_> {
                 ),
                 self.added(number),
             ),
+            None if self.finding("spf.no-client-address").is_some() => (
+                format!(
+                    "NOT PROVEN: nothing that passes belongs to {author}; SPF could not be asked (who handed it over is not known)."
+                ),
+                Severity::Error,
+            ),
             None => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
         }
     }
@@ -161,7 +167,14 @@ impl Read<'_> {
         });
         let by_spf = self.fact("dmarc", "spf_aligned") == Some(&Value::Bool(true));
         if !whole && !by_spf {
-            let text = format!("IN PART: {author} signed the beginning of it; what follows can be anybody's.");
+            let some = self.signatures().iter().any(|one| {
+                one["result"] == "pass" && one["aligned"] == true && one["body_covered_bytes"].as_u64() > Some(0)
+            });
+            let text = if some {
+                format!("IN PART: {author} signed the beginning of it; what follows can be anybody's.")
+            } else {
+                format!("IN PART: {author} signed its headers; the whole body can be anybody's.")
+            };
             return (text, Severity::Error);
         }
         (format!("yes: {author} {}. That does not make it honest.", self.by_what(by_spf)), Severity::Ok)
@@ -191,6 +204,9 @@ impl Read<'_> {
                 match asked {
                     "reject" if self.message.is_lossy() => {
                         (format!("REJECT, if it came as it is here: the policy at _dmarc.{at}."), Severity::Warning)
+                    }
+                    "reject" if self.finding("spf.no-client-address").is_some() => {
+                        (format!("REJECT, unless its SPF passed: the policy at _dmarc.{at}."), Severity::Error)
                     }
                     "reject" => {
                         (format!("REJECT: the policy at _dmarc.{at}; receivers may do otherwise."), Severity::Error)

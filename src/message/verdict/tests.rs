@@ -33,9 +33,21 @@ fn a_proven_message_is_a_yes_and_a_forged_one_a_no_with_its_policy() {
     assert!(yes[0].starts_with("yes: football.example.com signed it (DKIM #1). That does not"), "{yes:?}");
     assert!(yes[1].starts_with("nothing"), "{yes:?}");
     let no = answers(&format!("{KEY}{POLICY}"), &RFC8463.replace("hungry", "thirsty"));
-    assert_eq!(no[0], "NO. Nothing that passes belongs to football.example.com.");
+    assert_eq!(
+        no[0],
+        "NOT PROVEN: nothing that passes belongs to football.example.com; SPF could not be asked (who handed it over is not known)."
+    );
     assert!(no[1].starts_with("REJECT"), "{no:?}");
     assert!(no[2].contains("the body is not the one that was signed"), "{no:?}");
+}
+
+#[test]
+fn no_is_said_where_spf_was_asked_too() {
+    let spf = "football.example.com TXT \"v=spf1 -all\"\n";
+    let came = "Return-Path: <x@football.example.com>\nReceived: from out (out [192.0.2.1]) by mx.corp.example with ESMTP; Tue, 24 Nov 2026 09:58:12 +0000\n";
+    let no = answers(&format!("{KEY}{POLICY}{spf}"), &format!("{came}{}", RFC8463.replace("hungry", "thirsty")));
+    assert_eq!(no[0], "NO. Nothing that passes belongs to football.example.com.");
+    assert_eq!(no[1], "REJECT: the policy at _dmarc.example.com; receivers may do otherwise.");
 }
 
 #[test]
@@ -76,7 +88,7 @@ fn a_damaged_paste_proves_nothing_against_its_sender() {
     // Nothing that the paste did makes somebody else's signature its own.
     let other = quoted.replace("joe@football.example.com", "joe@bank.example");
     let lines = answers(&format!("{world}_dmarc.bank.example TXT \"v=DMARC1; p=reject\"\n"), &other);
-    assert!(lines[0].starts_with("NO. Nothing that passes belongs to bank.example"), "{lines:?}");
+    assert!(lines[0].starts_with("NOT PROVEN: nothing that passes belongs to bank.example"), "{lines:?}");
 }
 
 #[test]
@@ -87,10 +99,10 @@ fn what_a_list_added_is_told_apart_from_a_forgery() {
         lines[0].starts_with("IN PART: football.example.com signed it, then it was changed (DKIM #1)"),
         "{lines:?}"
     );
-    assert!(lines[1].starts_with("REJECT:"), "{lines:?}");
+    assert!(lines[1].starts_with("REJECT, unless its SPF passed:"), "{lines:?}");
     assert!(lines[2] == "DKIM #1 holds if the last 2 lines are removed.", "{lines:?}");
     let forged = answers(&format!("{KEY}{POLICY}"), &listed.replace("hungry", "thirsty"));
-    assert!(forged[0].starts_with("NO."), "{forged:?}");
+    assert!(forged[0].starts_with("NOT PROVEN:"), "{forged:?}");
 }
 
 #[test]

@@ -258,11 +258,19 @@ impl Builder<'_> {
                 if matches!(cell.text.as_str(), "" | "-") {
                     continue;
                 }
-                if nth > 1 && !title.is_empty() {
+                // A number alone says nothing.
+                let is_number = cell.text.parse::<f64>().is_ok();
+                if (nth > 1 || nth == 1 && is_number) && !title.is_empty() {
                     // The title stays with the first word of its cell.
-                    pieces.push(Piece::new(format!("{}:\u{a0}", in_a_sentence(&visible(title))), Look::Dim));
+                    let title = in_a_sentence(&visible(title)).replace(' ', "\u{a0}");
+                    pieces.push(Piece::new(format!("{title}:\u{a0}"), Look::Dim));
                 }
-                pieces.extend(self.cell(cell));
+                pieces.extend(self.cell(cell).into_iter().map(|mut piece| {
+                    if columns(&piece.text) <= SHORT_CELL {
+                        piece.text = piece.text.replace(' ', "\u{a0}");
+                    }
+                    piece
+                }));
                 pieces.push(Piece::new("   ", Look::Plain));
             }
             self.flow(pieces, 4);
@@ -298,6 +306,9 @@ impl Builder<'_> {
         format!("{} {}", self.layout.theme.severity_glyph(severity), severity.word())
     }
 }
+
+/// A cell up to this long is not broken over rows.
+const SHORT_CELL: usize = 20;
 
 /// A column's title inside a sentence: acronyms keep their capitals.
 fn in_a_sentence(title: &str) -> String {

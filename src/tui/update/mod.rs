@@ -7,6 +7,8 @@ mod line;
 mod message_tests;
 mod over;
 #[cfg(test)]
+mod smtp_scroll_tests;
+#[cfg(test)]
 mod smtp_tests;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use crate::tui::state::{Overlay, State};
 use crate::tui::update::tests::{fresh, press, started, tell};
 use crate::tui::update::update;
 
-fn lookup(id: u32) -> Lookup {
+pub(super) fn lookup(id: u32) -> Lookup {
     Lookup {
         id: LookupId(id),
         kind: "smtp",
@@ -35,7 +35,7 @@ fn lookup(id: u32) -> Lookup {
 }
 
 /// A dialogue of `C:` and `S:` lines.
-fn dialogue(lines: &str, finished: bool) -> JobEvent {
+pub(super) fn dialogue(lines: &str, finished: bool) -> JobEvent {
     let mut entries = vec![TranscriptEntry {
         at: Duration::ZERO,
         tls: false,
@@ -350,7 +350,7 @@ fn looked_at(target: &str) -> State {
     state
 }
 
-fn screen(state: &State, width: u16) -> String {
+pub(super) fn screen(state: &State, width: u16) -> String {
     let area = ratatui::layout::Rect::new(0, 0, width, 30);
     let mut buffer = ratatui::buffer::Buffer::empty(area);
     crate::tui::view::draw(state, area, &mut buffer);

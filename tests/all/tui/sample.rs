@@ -309,6 +309,18 @@ pub fn smtp_under_way() -> Vec<JobEvent> {
     ]
 }
 
+/// A domain that does not exist: there is nobody to speak with.
+pub fn no_dialogue() -> JobEvent {
+    let mut delivery = Section::new("transport", "Delivery");
+    delivery.state = State::Absent;
+    delivery
+        .findings
+        .push(Finding::error("smtp.no-such-domain", "It does not exist in DNS, so no mail can be sent to it."));
+    let line =
+        line("DELIVERED?", "It does not exist in DNS, so no mail can be sent to it.", Severity::Error, "transport");
+    finished("smtp", "nowhere.example", vec![line], None, vec![delivery.settle()])
+}
+
 pub fn smtp_finished() -> Vec<JobEvent> {
     let mut lines = Section::new("transcript", "Dialogue");
     lines.headline = "220 to 221".into();

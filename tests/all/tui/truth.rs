@@ -22,11 +22,30 @@ const PLACES: &[Place] = &[
     ("a suggestion", || walked("↓↓↓↓→⇥")),
     ("a message", || super::message(sample::message_finished())),
     ("a dialogue", || super::smtp(sample::smtp_finished())),
+    ("a dialogue's heading", || in_smtp("g")),
+    ("a line without bytes", || in_smtp("g↓")),
+    ("a refusal in a dialogue", || in_smtp("⇥")),
+    ("the report of a dialogue", || in_smtp("v")),
+    ("the certificates", || in_smtp("t")),
+    ("a written dialogue", || {
+        let mut state = super::smtp(sample::smtp_finished());
+        update(&mut state, Event::Paste("S: 220 mail.example ESMTP\rC: QUIT\rS: 221 bye\r".into()));
+        settle(&mut state);
+        state
+    }),
+    ("a domain without mail servers", || super::smtp(vec![sample::no_dialogue()])),
+    ("a dialogue under way", || super::smtp(sample::smtp_under_way())),
     ("the lookups", || super::lookups(sample::domain_finished())),
 ];
 
 fn walked(keys: &str) -> State {
     let mut state = super::domain(sample::domain_finished());
+    super::press(&mut state, keys);
+    state
+}
+
+fn in_smtp(keys: &str) -> State {
+    let mut state = super::smtp(sample::smtp_finished());
     super::press(&mut state, keys);
     state
 }

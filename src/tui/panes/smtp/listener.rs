@@ -16,15 +16,16 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::rows::{MARGIN, WIDE, gap, who_look, words_look};
-use crate::check::{Captured, TranscriptEvent, Visit};
+use super::rows::{MARGIN, Room, WIDE, bytes, gap, hex, who_look, words_look};
+use super::window;
+use crate::check::{Captured, Visit};
 use crate::finding::Severity;
 use crate::smtp::annotate::Note;
 use crate::smtp::export::Form;
 use crate::smtp::listen::words::{self, line_of, notes};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::document::Piece;
-use crate::tui::document::wrap::{columns, cut, fit, wrap};
+use crate::tui::document::wrap::{columns, cut, cut_to_words, fit, wrap};
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::size;
 use crate::tui::listening::{Listening, Stage};
@@ -51,6 +52,8 @@ pub(super) struct Listener {
     chosen: Option<u64>,
     /// The chosen row; `None` follows the newest.
     cursor: Option<Place>,
+    /// The first row that is shown.
+    top: usize,
     raw: bool,
     laid_out: Option<(u64, Option<u64>)>,
 }
@@ -105,6 +108,12 @@ impl Listener {
         }
     }
 
+    /// Goes to a row with what led to it, and what came of it.
+    fn show(&mut self, at: usize, window: usize, listening: &Listening) {
+        self.top = at.saturating_sub(window / 2);
+        self.go(at, listening);
+    }
+
     /// The message of the row under the cursor, or (for `m`) the newest of the opened session, then of all.
     pub(super) fn captured(&self, action: &Action, listening: &Listening) -> Option<Arc<Captured>> {
         let place = self.places.get(self.at()).copied();
@@ -129,31 +138,40 @@ impl Listener {
     /// Does what an action means here; `None`: it means nothing here.
     pub(super) fn update(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Option<Vec<Effect>> {
         let listening = shared.listening.as_ref()?;
-        let page = usize::from(area.height / 2).max(1);
-        let at = self.at();
+        let (lines, len, at) = (parts(area).lines, self.places.len(), self.at());
+        let shown = usize::from(lines.height);
+        let page = shown.saturating_sub(1).max(1);
         match action {
             Action::Up => self.go(at.saturating_sub(1), listening),
             Action::Down => self.go(at + 1, listening),
-            Action::PageUp => self.go(at.saturating_sub(page), listening),
-            Action::PageDown | Action::Fold => self.go(at + page, listening),
+            Action::PageUp => {
+                self.top = self.first(lines.height).saturating_sub(page);
+                self.go(at.saturating_sub(page), listening);
+            }
+            Action::PageDown | Action::Fold => {
+                self.top = (self.first(lines.height) + page).min(len.saturating_sub(shown));
+                self.go(at + page, listening);
+            }
             Action::Top => self.go(0, listening),
             Action::Bottom => self.go(usize::MAX, listening),
             Action::Wheel(by) => {
-                self.go(at.saturating_add_signed(isize::try_from(*by).unwrap_or(0)), listening);
+                let (top, chosen) = window::wheel(*by, (self.first(lines.height), at), len, shown);
+                self.go(chosen, listening);
+                self.top = top;
             }
-            Action::Click(_, row) => {
-                let lines = parts(area).lines;
-                if (lines.top()..lines.bottom()).contains(row) {
-                    let at = self.top(usize::from(lines.height)) + usize::from(row - lines.y);
+            Action::Click(_, row) if (lines.top()..lines.bottom()).contains(row) => {
+                let at = self.first(lines.height) + usize::from(row - lines.y);
+                if at < len {
                     self.go(at, listening);
                 }
             }
+            Action::Click(..) => {}
             Action::NextFinding => match self.next(at, 1, listening) {
-                Some(at) => self.go(at, listening),
+                Some(at) => self.show(at, shown, listening),
                 None => shared.tell("no other message and nothing else that is strange"),
             },
             Action::PreviousFinding => match self.next(at, -1, listening) {
-                Some(at) => self.go(at, listening),
+                Some(at) => self.show(at, shown, listening),
                 None => shared.tell("no other message and nothing else that is strange"),
             },
             Action::Enter => match self.places.get(at).copied() {
@@ -212,12 +230,14 @@ impl Listener {
         vec![Effect::Copy { what: what.to_owned(), text }]
     }
 
-    fn top(&self, rows: usize) -> usize {
-        let last_top = self.places.len().saturating_sub(rows);
-        match self.cursor {
-            None => last_top,
-            Some(_) => self.at().saturating_sub(rows / 2).min(last_top),
-        }
+    /// The first row that is shown in a window of `rows`.
+    fn first(&self, rows: u16) -> usize {
+        window::first(self.top, self.at(), self.places.len(), usize::from(rows))
+    }
+
+    /// Settles which rows are shown.
+    pub(super) fn scroll(&mut self, area: Rect) {
+        self.top = self.first(parts(area).lines.height);
     }
 
     pub(super) fn view(&self, shared: &Shared, listening: &Listening, area: Rect, buffer: &mut Buffer) {
@@ -234,7 +254,7 @@ impl Listener {
             }
         }
         let chosen = self.at();
-        let rows = self.places.iter().enumerate().skip(self.top(usize::from(parts.lines.height)));
+        let rows = self.places.iter().enumerate().skip(self.first(parts.lines.height));
         for (y, (at, place)) in (parts.lines.top()..parts.lines.bottom()).zip(rows) {
             let mark = if at == chosen { ">" } else { " " };
             let mut row = vec![Piece::new(format!("{mark} "), Look::Strong)];
@@ -246,7 +266,8 @@ impl Listener {
         }
         if parts.foot.height > 0 {
             rule(buffer, theme, area.x, parts.foot.y.saturating_sub(1), area.width);
-            let foot = self.places.get(chosen).map(|place| self.foot(listening, *place, width)).unwrap_or_default();
+            let room = Room { width, rows: usize::from(parts.foot.height) };
+            let foot = self.places.get(chosen).map(|place| self.foot(listening, *place, room)).unwrap_or_default();
             for (y, row) in (parts.foot.top()..parts.foot.bottom()).zip(foot) {
                 pieces(buffer, theme, (area.x, y), area.width, &row);
             }
@@ -275,8 +296,8 @@ impl Listener {
                 None if severity > Severity::Info => theme.severity_glyph(severity),
                 None => "",
             };
-            let room = width.saturating_sub(MARGIN + columns(mark) + 1);
-            row.push(Piece::new(fit(&cut(&text, room), room), look));
+            let room = width.saturating_sub(MARGIN + columns(mark) + 2);
+            row.push(Piece::new(fit(&cut(&text, room), room + 1), look));
             row.push(Piece::new(mark, if severity > Severity::Info { severity.into() } else { Look::Note }));
             return row;
         }
@@ -289,18 +310,18 @@ impl Listener {
         }
         if let Some(note) = note {
             let look = if severity > Severity::Info { severity.into() } else { Look::Dim };
-            row.push(Piece::new(cut(&visible(&note.text), room), look));
+            row.push(Piece::new(cut_to_words(&visible(&note.text), room), look));
         }
         row
     }
 
     /// The chosen row, whole.
-    fn foot(&self, listening: &Listening, place: Place, width: usize) -> Vec<Vec<Piece>> {
+    fn foot(&self, listening: &Listening, place: Place, room: Room) -> Vec<Vec<Piece>> {
         let (Place::Visit(number) | Place::Line(number, _)) = place;
         let Some(visit) = listening.visits.get(&number) else { return Vec::new() };
         let Place::Line(_, at) = place else {
             let text = format!(" session {number} of {}; Enter shows its lines", visit.client);
-            return wrap(vec![Piece::new(text, Look::Dim)], width, 1);
+            return wrap(vec![Piece::new(text, Look::Dim)], room.width, 1);
         };
         let Some(entry) = visit.transcript.entries.get(at) else { return Vec::new() };
         let (_, text) = line_of(entry);
@@ -308,21 +329,11 @@ impl Listener {
         let channel = if entry.tls { "inside TLS" } else { "in the clear" };
         let at_ms = entry.at.as_secs_f64() * 1000.0;
         let when = format!(" #{number}  {at_ms:.1} ms, {since:.1} after the line before, {channel}   ");
-        let bytes = match &entry.event {
-            TranscriptEvent::Sent { line, .. }
-            | TranscriptEvent::Received { line, .. }
-            | TranscriptEvent::EarlyTalk(line) => Some(line),
-            _ => None,
-        };
-        let words = match bytes.filter(|_| self.raw) {
-            Some(bytes) => {
-                let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Piece::new(hex.join(" "), Look::Plain)
-            }
+        let words = match bytes(entry).filter(|_| self.raw) {
+            Some(bytes) => Piece::new(hex(bytes), Look::Plain),
             None => Piece::new(visible(&text), Look::Strong),
         };
-        let mut rows = wrap(vec![Piece::new(when, Look::Dim), words], width, 1);
-        if let Some(message) = visit.messages.iter().find(|message| message.entry == at) {
+        let message = visit.messages.iter().find(|message| message.entry == at).map(|message| {
             let envelope = &message.envelope;
             let to: Vec<String> = envelope.rcpt_to.iter().map(|to| format!("<{to}>")).collect();
             let text = format!(
@@ -332,13 +343,13 @@ impl Listener {
                 envelope.mail_from,
                 to.join(", ")
             );
-            rows.extend(wrap(vec![Piece::new(visible(&text), Look::Note)], width, 1));
-        }
-        if let Some(note) = self.notes.get(at).filter(|note| !note.text.is_empty()) {
+            Piece::new(visible(&text), Look::Note)
+        });
+        let note = self.notes.get(at).filter(|note| !note.text.is_empty()).map(|note| {
             let look = if note.severity > Severity::Info { note.severity.into() } else { Look::Plain };
-            rows.extend(wrap(vec![Piece::new(format!(" {}", visible(&note.text)), look)], width, 1));
-        }
-        rows
+            Piece::new(format!(" {}", visible(&note.text)), look)
+        });
+        room.share(vec![Piece::new(when, Look::Dim), words], message.into_iter().chain(note))
     }
 }
 

@@ -11,12 +11,14 @@
 //! `v` turns to the report with certificates and findings and back; `i` puts the person's hands on the line; `l` turns the
 //! sides round: [`listener`].
 
+mod copy;
 pub mod how;
 mod listener;
 mod listening;
 mod rows;
 mod send;
 mod table;
+mod window;
 
 use std::sync::Arc;
 
@@ -28,7 +30,6 @@ use super::{Pane, report_enabled};
 use crate::check::{Captured, Transcript, TranscriptEvent};
 use crate::job::{Family, SmtpPlan, Task};
 use crate::report::{Link, LookupId};
-use crate::smtp::export::{Form, Held, export};
 use crate::smtp::listen::DEFAULT_ADDRESS;
 use crate::smtp::probe::Move;
 use crate::smtp::session::{Session, Verb};
@@ -38,12 +39,12 @@ use crate::tui::document::Piece;
 use crate::tui::document::wrap::columns;
 use crate::tui::effect::Effect;
 use crate::tui::inquiry::Inquiry;
-use crate::tui::state::{Choice, Menu, Overlay, Purpose, Shared};
+use crate::tui::state::{Purpose, Shared};
 use crate::tui::theme::Look;
 use crate::tui::viewer::{Viewer, pieces, rule};
 use crate::tui::widgets::start;
 use listener::Listener;
-use rows::{Place, Rows, host, port};
+use rows::{Place, Room, Rows, has_bytes, host, port};
 
 /// What stands on the line while it is empty.
 pub const LINE_HINT: &str = "a line of SMTP; Tab completes, Up repeats, Esc leaves the line";
@@ -55,8 +56,10 @@ pub struct SmtpPane {
     viewer: Viewer,
     face: Face,
     rows: Rows,
-    /// The chosen row; `None` follows the newest.
-    cursor: Option<usize>,
+    /// The chosen row; `None` follows the newest. It stays on its line when another dialogue grows above it.
+    cursor: Option<Place>,
+    /// The first row that is shown.
+    top: usize,
     /// Whether the foot shows the chosen line's bytes.
     raw: bool,
     listener: Listener,
@@ -84,6 +87,7 @@ impl Default for SmtpPane {
             face: Face::Dialogue,
             rows: Rows::default(),
             cursor: None,
+            top: 0,
             raw: false,
             listener: Listener::default(),
         }
@@ -104,19 +108,44 @@ impl SmtpPane {
 
     fn shows_dialogue(&self, shared: &Shared) -> bool {
         let inquiry = shared.inquiry(PaneId::Smtp);
-        self.face == Face::Dialogue && inquiry.is_some_and(|now| !now.dialogues.is_empty() || now.is_running())
+        self.face == Face::Dialogue && inquiry.is_some_and(has_dialogue)
     }
 
     fn chosen(&self) -> usize {
         let last = self.rows.places.len().saturating_sub(1);
-        self.cursor.unwrap_or(last).min(last)
+        self.cursor.and_then(|place| self.rows.places.iter().position(|one| *one == place)).unwrap_or(last)
+    }
+
+    /// Chooses a row; the last one follows the newest.
+    fn choose(&mut self, at: usize) {
+        self.raw = false;
+        let last = self.rows.places.len().saturating_sub(1);
+        self.cursor = self.rows.places.get(at).copied().filter(|_| at < last);
     }
 
     fn step(&mut self, by: isize) {
-        let last = self.rows.places.len().saturating_sub(1);
-        let next = self.chosen().saturating_add_signed(by).min(last);
-        self.raw = false;
-        self.cursor = (next < last).then_some(next);
+        self.choose(self.chosen().saturating_add_signed(by));
+    }
+
+    /// The first row that is shown in a window of `rows`.
+    fn first(&self, rows: u16) -> usize {
+        window::first(self.top, self.chosen(), self.rows.places.len(), usize::from(rows))
+    }
+
+    /// The next line, down or up and round the end, that has more to it than a note.
+    fn next_remark(&mut self, by: isize, window: usize, shared: &mut Shared) {
+        let Some(inquiry) = shared.inquiry(PaneId::Smtp) else { return };
+        let rows = self.rows.places.len();
+        let mut at = self.chosen();
+        for _ in 1..rows {
+            at = if by > 0 { (at + 1) % rows } else { at.checked_sub(1).unwrap_or(rows - 1) };
+            if self.rows.places.get(at).is_some_and(|place| self.rows.is_remarkable(inquiry, *place)) {
+                // With what led to it, and what came of it.
+                self.top = at.saturating_sub(window / 2);
+                return self.choose(at);
+            }
+        }
+        shared.tell("no other line here has anything to say against it");
     }
 
     /// The dialogue that the cursor stands in, or the only one.
@@ -194,41 +223,6 @@ impl SmtpPane {
         self.talk_to(target, plan, true, shared)
     }
 
-    fn forms(&self, shared: &mut Shared) {
-        let items = [
-            ("the dialogue as text", Form::Text),
-            ("as a Markdown table", Form::Markdown),
-            ("as JSON", Form::Json),
-            ("the swaks command that repeats it", Form::Swaks),
-        ];
-        let items = items.map(|(words, form)| (words.to_owned(), Choice::Act(Action::CopyDialogue(form)))).to_vec();
-        shared.overlay = Some(Overlay::Menu(Menu { title: "copy".into(), items, selected: 0 }));
-    }
-
-    fn copy_as(&self, form: Form, shared: &Shared) -> Vec<Effect> {
-        let Some(inquiry) = shared.inquiry(PaneId::Smtp) else { return Vec::new() };
-        let held: Vec<Held<'_>> = inquiry
-            .dialogues
-            .iter()
-            .map(|(id, transcript)| Held { host: host(inquiry, *id), port: port(inquiry, *id), transcript })
-            .collect();
-        let what = match form {
-            Form::Text => "the dialogue",
-            Form::Markdown => "the dialogue as Markdown",
-            Form::Json => "the dialogue as JSON",
-            Form::Swaks => "the swaks command",
-        };
-        vec![Effect::Copy { what: what.to_owned(), text: export(&held, form) }]
-    }
-
-    fn copy_line(&self, shared: &Shared) -> Vec<Effect> {
-        let Some(Place::Line(id, at)) = self.rows.places.get(self.chosen()).copied() else { return Vec::new() };
-        let entry = shared.inquiry(PaneId::Smtp).and_then(|now| now.dialogues.get(&id)?.entries.get(at).cloned());
-        let Some(entry) = entry else { return Vec::new() };
-        let text = crate::untrusted::visible(&crate::smtp::lines::line_of(&entry).1).into_owned();
-        vec![Effect::Copy { what: "the line".into(), text }]
-    }
-
     fn parts(&self, inquiry: &Inquiry, area: Rect) -> Parts {
         let small = area.height < 16;
         let verdict_rows = match (inquiry.verdict.is_empty(), area.height) {
@@ -264,12 +258,7 @@ impl SmtpPane {
             let place = (parts.lines.x, parts.lines.y);
             pieces(buffer, shared.theme, place, area.width, &[Piece::new(text, Look::Running)]);
         }
-        let (chosen, rows) = (self.chosen(), usize::from(parts.lines.height));
-        // The chosen row stays in sight, the newest below it where there is room.
-        let top = match self.cursor {
-            None => self.rows.places.len().saturating_sub(rows),
-            Some(_) => chosen.saturating_sub(rows / 2).min(self.rows.places.len().saturating_sub(rows)),
-        };
+        let (chosen, top) = (self.chosen(), self.first(parts.lines.height));
         let width = usize::from(area.width).saturating_sub(2);
         let places = self.rows.places.iter().enumerate().skip(top);
         for (y, (at, place)) in (parts.lines.top()..parts.lines.bottom()).zip(places) {
@@ -284,32 +273,40 @@ impl SmtpPane {
         if parts.foot.height > 0 {
             rule(buffer, shared.theme, area.x, parts.foot.y - 1, area.width);
         }
-        let foot = self.rows.places.get(chosen).map(|place| self.rows.foot(inquiry, *place, width, self.raw));
+        let room = Room { width, rows: usize::from(parts.foot.height) };
+        let foot = self.rows.places.get(chosen).map(|place| self.rows.foot(inquiry, *place, room, self.raw));
         for (y, row) in (parts.foot.top()..parts.foot.bottom()).zip(foot.unwrap_or_default()) {
             pieces(buffer, shared.theme, (area.x, y), area.width, &row);
         }
     }
 
     fn in_dialogue(&mut self, action: &Action, shared: &mut Shared, area: Rect) -> Option<Vec<Effect>> {
-        let page = isize::try_from(area.height / 2).unwrap_or(1);
+        let lines = shared.inquiry(PaneId::Smtp).map(|inquiry| self.parts(inquiry, area).lines).unwrap_or_default();
+        let page = isize::try_from(lines.height.saturating_sub(1).max(1)).unwrap_or(1);
+        let len = self.rows.places.len();
+        let shown = usize::from(lines.height);
         match action {
             Action::Up => self.step(-1),
             Action::Down => self.step(1),
-            Action::PageUp => self.step(-page),
-            Action::PageDown | Action::Fold => self.step(page),
-            Action::Top => self.cursor = (self.rows.places.len() > 1).then_some(0),
-            Action::Bottom => self.cursor = None,
-            Action::Wheel(by) => self.step(isize::try_from(*by).unwrap_or(0)),
+            Action::PageUp | Action::PageDown | Action::Fold => {
+                let by = if *action == Action::PageUp { -page } else { page };
+                self.top = self.first(lines.height).saturating_add_signed(by).min(len.saturating_sub(shown));
+                self.step(by);
+            }
+            Action::Top => self.choose(0),
+            Action::Bottom => self.choose(usize::MAX),
+            Action::Wheel(by) => {
+                let (top, chosen) = window::wheel(*by, (self.first(lines.height), self.chosen()), len, shown);
+                self.choose(chosen);
+                self.top = top;
+            }
+            Action::NextFinding => self.next_remark(1, shown, shared),
+            Action::PreviousFinding => self.next_remark(-1, shown, shared),
             Action::Enter => self.raw = !self.raw,
-            Action::Click(_, row) => {
-                if let Some(inquiry) = shared.inquiry(PaneId::Smtp) {
-                    let lines = self.parts(inquiry, area).lines;
-                    let shown = self.rows.places.len().min(usize::from(lines.height));
-                    let top = self.rows.places.len() - shown;
-                    if self.cursor.is_none() && (lines.top()..lines.bottom()).contains(row) {
-                        self.cursor =
-                            Some((top + usize::from(row - lines.y)).min(self.rows.places.len().saturating_sub(1)));
-                    }
+            Action::Click(_, row) if (lines.top()..lines.bottom()).contains(row) => {
+                let at = self.first(lines.height) + usize::from(row - lines.y);
+                if at < len {
+                    self.choose(at);
                 }
             }
             Action::CopyValue => return Some(self.copy_line(shared)),
@@ -415,9 +412,12 @@ impl Pane for SmtpPane {
     fn sync(&mut self, shared: &Shared, area: Rect) {
         if let Some(listening) = &shared.listening {
             self.listener.sync(listening);
+            self.listener.scroll(area);
         }
         if let Some(inquiry) = shared.inquiry(PaneId::Smtp) {
             self.rows.sync(inquiry);
+            let lines = self.parts(inquiry, how::below(shared, area)).lines;
+            self.top = self.first(lines.height);
         }
         self.viewer.sync(shared, how::below(shared, area));
     }
@@ -436,19 +436,28 @@ impl Pane for SmtpPane {
     }
 
     fn enabled(&self, action: &Action, shared: &Shared) -> bool {
-        let here = shared.inquiry(PaneId::Smtp).is_some();
         if self.shows_listener(shared) {
             return self.enabled_listening(action, shared);
         }
         match action {
             Action::HistoryBack | Action::HistoryForward => false,
-            Action::CycleSource | Action::HandsOn | Action::Envelope | Action::Certificates => here,
-            Action::HowToTalk => how::is_possible(shared),
+            Action::CycleSource => shared.inquiry(PaneId::Smtp).is_some_and(has_dialogue),
+            Action::Envelope | Action::HowToTalk | Action::AskAgain => how::is_possible(shared),
+            Action::HandsOn => how::is_possible(shared) && self.current(shared).is_some(),
+            Action::Certificates => shared.inquiry(PaneId::Smtp).is_some_and(|inquiry| {
+                let shown = self.face == Face::Report && self.viewer.section_id(inquiry) == Some("tls");
+                !shown && inquiry.order().iter().any(|entry| entry.id == "tls")
+            }),
             Action::SendMessage | Action::Compose => {
                 by_hand(shared).is_some_and(|transcript| typed::awaits_message(&transcript))
             }
-            // A line of a dialogue has no host name, and no finding to go to.
-            Action::CopyName | Action::NextFinding | Action::PreviousFinding if self.shows_dialogue(shared) => false,
+            // A line of a dialogue has no host name.
+            Action::CopyName if self.shows_dialogue(shared) => false,
+            Action::NextFinding | Action::PreviousFinding if self.shows_dialogue(shared) => {
+                self.remarks(shared).is_some_and(|(before, after)| before + after > 0)
+            }
+            Action::Enter if self.shows_dialogue(shared) => self.entry(shared).is_some_and(|entry| has_bytes(&entry)),
+            Action::CopyValue if self.shows_dialogue(shared) => self.entry(shared).is_some(),
             other if self.shows_dialogue(shared) => report_enabled(other, PaneId::Smtp, shared),
             other => report_enabled(other, PaneId::Smtp, shared) && self.viewer.enabled(other, shared),
         }
@@ -466,7 +475,7 @@ impl Pane for SmtpPane {
         match (by_hand, waits) {
             (true, true) => Some("it waits for the message: c your editor, m the message of pane 2, i by hand".into()),
             (true, false) => Some("your hands are on this dialogue: i opens the line".into()),
-            (false, _) => None,
+            (false, _) => self.remarks(shared).and_then(|(before, after)| remarks_hint(before, after)),
         }
     }
 
@@ -481,6 +490,22 @@ impl Pane for SmtpPane {
 
     fn single_link(&self, _shared: &Shared) -> Option<Link> {
         if self.face == Face::Report { self.viewer.single_link() } else { None }
+    }
+}
+
+/// Whether there are lines to show, or will be.
+fn has_dialogue(inquiry: &Inquiry) -> bool {
+    !inquiry.dialogues.is_empty() || inquiry.is_running()
+}
+
+/// Says that lines out of sight deserve a look.
+fn remarks_hint(before: usize, after: usize) -> Option<String> {
+    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+    match (before, after) {
+        (0, 0) => None,
+        (before, 0) => Some(format!("{} above worth a look: Shift-Tab goes there", lines(before))),
+        (0, after) => Some(format!("{} below worth a look: Tab goes there", lines(after))),
+        (before, after) => Some(format!("{} worth a look: Tab goes from one to the next", lines(before + after))),
     }
 }
 

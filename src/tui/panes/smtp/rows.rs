@@ -3,16 +3,18 @@
 //! explained, at the foot.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::{Transcript, TranscriptEvent};
+use crate::check::{Transcript, TranscriptEntry, TranscriptEvent};
+use crate::finding::Severity;
 use crate::report::LookupId;
 use crate::smtp::annotate::{Note, annotate};
 use crate::smtp::lines::{line_from, note_from};
 use crate::smtp::source::Source;
 use crate::tui::document::Piece;
-use crate::tui::document::wrap::{columns, cut, fit, wrap};
+use crate::tui::document::wrap::{columns, cut, cut_to_words, fit, wrap};
 use crate::tui::inquiry::Inquiry;
 use crate::tui::theme::{Look, Theme};
 use crate::untrusted::visible;
@@ -101,27 +103,33 @@ impl Rows {
         let look = words_look(&entry.event);
         let note = self.note(id, at);
         if width < WIDE {
-            let mark = note.map_or("", |note| {
-                if note.severity > crate::finding::Severity::Info { theme.severity_glyph(note.severity) } else { "" }
-            });
-            let room = width.saturating_sub(MARGIN + columns(mark) + 1);
-            row.push(Piece::new(fit(&cut(&text, room), room), look));
-            row.push(Piece::new(mark, note.map_or(Look::Dim, |note| note.severity.into())));
+            let weight = weight(entry, note);
+            let mark = if weight > Severity::Info { theme.severity_glyph(weight) } else { "" };
+            let room = width.saturating_sub(MARGIN + columns(mark) + 2);
+            row.push(Piece::new(fit(&cut(&text, room), room + 1), look));
+            row.push(Piece::new(mark, weight.into()));
             return row;
         }
         let left = ((width - MARGIN) * 9 / 20).max(36);
         row.push(Piece::new(fit(&cut(&text, left.saturating_sub(2)), left), look));
         if let Some(note) = note {
-            let look = if note.severity > crate::finding::Severity::Info { note.severity.into() } else { Look::Dim };
-            row.push(Piece::new(cut(&visible(&note.text), width - MARGIN - left), look));
+            let look = if note.severity > Severity::Info { note.severity.into() } else { Look::Dim };
+            row.push(Piece::new(cut_to_words(&visible(&note.text), width - MARGIN - left), look));
         }
         row
     }
 
-    /// The chosen line whole: where and when, its words, what it means; with `raw`, its bytes.
-    pub(super) fn foot(&self, inquiry: &Inquiry, place: Place, width: usize, raw: bool) -> Vec<Vec<Piece>> {
+    /// Whether a line has more to it than a note: a refusal, a broken rule, silence.
+    pub(super) fn is_remarkable(&self, inquiry: &Inquiry, place: Place) -> bool {
+        let Place::Line(id, at) = place else { return false };
+        let entry = inquiry.dialogues.get(&id).and_then(|transcript| transcript.entries.get(at));
+        entry.is_some_and(|entry| weight(entry, self.note(id, at)) > Severity::Info)
+    }
+
+    /// The chosen line as far as there is room: where and when, its words, what it means; with `raw`, its bytes.
+    pub(super) fn foot(&self, inquiry: &Inquiry, place: Place, room: Room, raw: bool) -> Vec<Vec<Piece>> {
         let Place::Line(id, at) = place else {
-            return wrap(vec![Piece::new(" one dialogue; its lines are below", Look::Dim)], width, 1);
+            return wrap(vec![Piece::new(" one dialogue; its lines are below", Look::Dim)], room.width, 1);
         };
         let Some(transcript) = inquiry.dialogues.get(&id) else { return Vec::new() };
         let Some(entry) = transcript.entries.get(at) else { return Vec::new() };
@@ -130,29 +138,83 @@ impl Rows {
         let channel = if entry.tls { "inside TLS" } else { "in the clear" };
         let when =
             format!(" {:.1} ms, {since:.1} after the line before, {channel}   ", entry.at.as_secs_f64() * 1000.0);
-        let mut rows = Vec::new();
-        let bytes = match &entry.event {
-            TranscriptEvent::Sent { line, .. }
-            | TranscriptEvent::Received { line, .. }
-            | TranscriptEvent::EarlyTalk(line) => Some(line),
-            _ => None,
+        let words = match bytes(entry).filter(|_| raw) {
+            Some(bytes) => Piece::new(hex(bytes), Look::Plain),
+            None => Piece::new(visible(&text), Look::Strong),
         };
-        match bytes.filter(|_| raw) {
-            Some(bytes) => {
-                let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                rows.extend(wrap(vec![Piece::new(when, Look::Dim), Piece::new(hex.join(" "), Look::Plain)], width, 1));
+        let note = self.note(id, at).filter(|note| !note.text.is_empty()).map(|note| {
+            let look = if note.severity > Severity::Info { note.severity.into() } else { Look::Plain };
+            Piece::new(format!(" {}", visible(&note.text)), look)
+        });
+        room.share(vec![Piece::new(when, Look::Dim), words], note)
+    }
+}
+
+/// The room for the chosen line.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub(super) width: usize,
+    pub(super) rows: usize,
+}
+
+impl Room {
+    /// The line, and below it what it means: a line without end leaves half of the room, and neither ends unmarked.
+    pub(super) fn share(self, line: Vec<Piece>, notes: impl IntoIterator<Item = Piece>) -> Vec<Vec<Piece>> {
+        let below: Vec<Vec<Piece>> = notes.into_iter().flat_map(|note| wrap(vec![note], self.width, 1)).collect();
+        let mut rows = self.clip(wrap(line, self.width, 1), self.rows - below.len().min(self.rows / 2));
+        let left = self.rows.saturating_sub(rows.len());
+        rows.extend(self.clip(below, left));
+        rows
+    }
+
+    fn clip(self, mut rows: Vec<Vec<Piece>>, most: usize) -> Vec<Vec<Piece>> {
+        if rows.len() > most {
+            rows.truncate(most);
+            if let Some(last) = rows.last_mut().and_then(|row| row.last_mut()) {
+                let keep = columns(&last.text).saturating_sub(2);
+                // Half a word tells nothing, but a word as long as the row is all there is.
+                let words = last.text.trim_end().rsplit_once(' ').map(|(words, _)| words.to_owned());
+                last.text = match words.filter(|words| !words.trim().is_empty() && columns(words) <= keep) {
+                    Some(words) => format!("{words} …"),
+                    None => cut(&last.text, keep + 1),
+                };
             }
-            None => {
-                let words = Piece::new(visible(&text), Look::Strong);
-                rows.extend(wrap(vec![Piece::new(when, Look::Dim), words], width, 1));
-            }
-        }
-        if let Some(note) = self.note(id, at).filter(|note| !note.text.is_empty()) {
-            let look = if note.severity > crate::finding::Severity::Info { note.severity.into() } else { Look::Plain };
-            let text = Piece::new(format!(" {}", visible(&note.text)), look);
-            rows.extend(wrap(vec![text], width, 1));
         }
         rows
+    }
+}
+
+/// The bytes that stood on the wire, where an entry has any.
+pub(super) fn bytes(entry: &TranscriptEntry) -> Option<&[u8]> {
+    match &entry.event {
+        TranscriptEvent::Sent { line, .. }
+        | TranscriptEvent::Received { line, .. }
+        | TranscriptEvent::EarlyTalk(line) => Some(line),
+        _ => None,
+    }
+}
+
+/// Whether an entry has bytes to show.
+pub(super) fn has_bytes(entry: &TranscriptEntry) -> bool {
+    bytes(entry).is_some()
+}
+
+/// As many bytes as any foot has room for; more would be made for every frame and never seen.
+const MAX_HEX: usize = 1024;
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let shown = bytes.get(..MAX_HEX).unwrap_or(bytes);
+    shown.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// How bad a line is: what is to be said of it, and what its own code says.
+fn weight(entry: &TranscriptEntry, note: Option<&Note>) -> Severity {
+    let said = note.map_or(Severity::Ok, |note| note.severity);
+    match words_look(&entry.event) {
+        Look::Error => said.max(Severity::Error),
+        Look::Warn => said.max(Severity::Warning),
+        _ => said,
     }
 }
 
@@ -170,6 +232,12 @@ pub(super) fn port(inquiry: &Inquiry, id: LookupId) -> u16 {
 fn heading(inquiry: &Inquiry, id: LookupId, theme: Theme) -> Vec<Piece> {
     let talking = inquiry.dialogues.get(&id).is_some_and(|transcript| !transcript.finished);
     let via = inquiry.lookups.get(&id).map_or("", |lookup| lookup.via.as_str());
+    // A connection that is sent elsewhere has no address here; where it went stands in its first line.
+    let nowhere = via.rsplit(' ').next().and_then(|address| address.parse::<SocketAddr>().ok());
+    let via = match nowhere.filter(|address| address.ip().is_unspecified()) {
+        Some(address) => format!("port {}", address.port()),
+        None => via.to_owned(),
+    };
     let stage = if talking { format!("  {} talking", theme.running_glyph()) } else { String::new() };
     vec![
         Piece::new(format!(" {}", host(inquiry, id)), Look::Heading),

@@ -8,7 +8,9 @@
 mod body;
 mod chunk;
 mod command;
+mod line;
 mod login;
+mod message;
 mod path;
 pub mod remark;
 mod scenario;

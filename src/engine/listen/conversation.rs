@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use rustix::net::RecvFlags;
 use rustls::ServerConfig;
 use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -225,6 +226,7 @@ impl Conversation {
                     tokio::time::sleep(pause).await;
                 }
                 Act::StartTls => {
+                    self.drop_what_stands_behind_starttls().await?;
                     self.flush().await?;
                     self.tell();
                     self.handshake().await?;
@@ -255,9 +257,31 @@ impl Conversation {
         Ok(())
     }
 
+    /// Reads away what is in the clear where nothing may be but a handshake after our answer.
+    async fn drop_what_stands_behind_starttls(&mut self) -> Result<(), Lost> {
+        let mut buffer = [0; 4096];
+        if !self.stream.has_more() {
+            return Ok(());
+        }
+        let read = self.stream.read(&mut buffer).await?;
+        let acts = self.server.came_behind_starttls(buffer.get(..read).unwrap_or_default());
+        for act in acts {
+            match act {
+                Act::Enter(event) => self.enter(event),
+                Act::Remark(finding) => self.remark(finding),
+                // What is dropped is not answered.
+                Act::Say(_) | Act::Pause(_) | Act::StartTls | Act::Capture(_) | Act::Close => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn flush(&mut self) -> Result<(), Lost> {
         if self.out.is_empty() {
             return Ok(());
+        }
+        if self.stream.has_more() {
+            self.server.overtaken();
         }
         let out = std::mem::take(&mut self.out);
         // A client that does not read what it is told is as silent as one that says nothing.
@@ -330,6 +354,24 @@ impl Stream {
             Stream::Gone => 0,
         };
         if read == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
+    }
+
+    /// Whether bytes of the client have come that were not read yet. The system is asked, not the runtime, which has not
+    /// looked since this task runs.
+    fn has_more(&mut self) -> bool {
+        use std::io::BufRead;
+        let waits = |socket: &TcpStream| {
+            let mut byte = [0];
+            rustix::net::recv(socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok_and(|(_, read)| read > 0)
+        };
+        match self {
+            Stream::Clear(socket) => waits(socket),
+            Stream::Tls(stream) => {
+                let (socket, connection) = stream.get_mut();
+                waits(socket) || connection.reader().fill_buf().is_ok_and(|read| !read.is_empty())
+            }
+            Stream::Gone => false,
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {

@@ -34,7 +34,7 @@ impl Server {
             return bytes.len();
         }
         let Some(end) = end else { return bytes.len() };
-        let more = end + 1 < bytes.len();
+        let behind = bytes.get(end + 1..).unwrap_or_default();
         let line = std::mem::take(&mut self.line);
         let (line, bare) = match line.strip_suffix(b"\r") {
             Some(line) => (line, false),
@@ -49,27 +49,37 @@ impl Server {
         } else {
             let verb = Verb::parse(line);
             self.command(verb, line, bare);
-            self.after(verb, more);
+            self.before = Some(verb).filter(|verb| *verb != Verb::Bdat);
+            if matches!((&self.mode, verb), (Mode::Body(_), Verb::Data)) && !behind.is_empty() {
+                self.body_begins(true);
+            }
         }
         // A command that ended the session, or STARTTLS, takes the rest with it.
-        if more && matches!(self.acts.last(), Some(Act::StartTls)) {
-            let rest = bytes.get(end + 1..).unwrap_or_default();
+        if !behind.is_empty() && matches!(self.acts.last(), Some(Act::StartTls)) {
             self.acts.pop();
-            self.enter(TranscriptEvent::EarlyTalk(shortened(rest)));
-            self.remark(remark::injected(rest.len()));
+            self.injected(behind);
             self.acts.push(Act::StartTls);
             return bytes.len();
         }
         end + 1
     }
 
-    /// Notes what came together with what.
-    fn after(&mut self, verb: Verb, more: bool) {
-        self.before = more.then_some(verb).filter(|verb| *verb != Verb::Bdat);
-        // The body right behind DATA did not wait for 354.
-        if more && verb == Verb::Data && matches!(self.mode, Mode::Body(_)) {
+    /// The first bytes behind DATA have come; whether they did not wait for 354.
+    pub(super) fn body_begins(&mut self, hurried: bool) {
+        self.before = None;
+        if hurried {
             self.remark(remark::pipelined_too_early("DATA"));
         }
+    }
+
+    /// Bytes in the clear came behind STARTTLS, and are dropped.
+    pub(super) fn injected(&mut self, bytes: &[u8]) {
+        self.enter(TranscriptEvent::EarlyTalk(shortened(bytes)));
+        self.remark(if is_client_hello(bytes) {
+            remark::pipelined_too_early("STARTTLS")
+        } else {
+            remark::injected(bytes.len())
+        });
     }
 
     fn command(&mut self, verb: Verb, line: &[u8], bare: bool) {

@@ -7,6 +7,7 @@ use super::remark;
 use super::scenario::Moment;
 use super::server::{Act, Mode, Server};
 use crate::check::{Captured, HeardEnvelope, TranscriptEvent};
+use crate::smtp::session::Verb;
 
 impl Server {
     /// Bytes of messages in memory.
@@ -44,6 +45,8 @@ impl Server {
         let most = self.plan.limits.message.saturating_mul(4);
         match std::mem::replace(&mut self.mode, Mode::Command) {
             Mode::Body(body) if body.ended => {
+                // The next transaction may stand in one group with the message (RFC 2920 §3.1).
+                self.before = Some(Verb::Message);
                 self.enter(TranscriptEvent::SentMessage { bytes: usize::try_from(body.wire).unwrap_or(usize::MAX) });
                 self.finish(body, false);
             }

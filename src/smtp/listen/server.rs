@@ -63,8 +63,10 @@ pub struct Server {
     pub(super) shown: usize,
     pub(super) messages: usize,
     pub(super) clear_messages: usize,
-    /// The command before, when this one came together with it.
+    /// What was answered last, as long as what comes next may have come before that answer.
     pub(super) before: Option<Verb>,
+    /// Whether the next bytes came before the last answer was sent.
+    overtaken: bool,
     remarked: HashSet<&'static str>,
     pub(super) quit: bool,
     pub(super) acts: Vec<Act>,
@@ -121,6 +123,7 @@ impl Server {
             messages: 0,
             clear_messages: 0,
             before: None,
+            overtaken: false,
             remarked: HashSet::new(),
             quit: false,
             acts: Vec::new(),
@@ -163,10 +166,27 @@ impl Server {
         acts
     }
 
+    /// The client did not wait: what is heard next was there before the last answer was sent.
+    pub fn overtaken(&mut self) {
+        self.overtaken = true;
+    }
+
+    /// These bytes of the client came in the clear behind STARTTLS, before it was answered; they are not run.
+    pub fn came_behind_starttls(&mut self, bytes: &[u8]) -> Vec<Act> {
+        self.injected(bytes);
+        std::mem::take(&mut self.acts)
+    }
+
     /// Bytes of the client.
     pub fn hear(&mut self, bytes: &[u8]) -> Vec<Act> {
         let mut rest = bytes;
-        self.before = None;
+        let waited = !std::mem::take(&mut self.overtaken);
+        match (&self.mode, self.before) {
+            (Mode::Body(_), Some(Verb::Data)) => self.body_begins(!waited),
+            // The rest of a line belongs to its beginning, which came earlier.
+            _ if waited && self.line.is_empty() => self.before = None,
+            _ => {}
+        }
         while !rest.is_empty() {
             let used = match &mut self.mode {
                 Mode::Ended => rest.len(),
@@ -187,6 +207,7 @@ impl Server {
     pub fn secured(&mut self, version: Arc<str>) {
         self.tls = Some(version);
         (self.helo, self.mail, self.logged_in) = (None, None, false);
+        (self.before, self.overtaken) = (None, false);
         self.line.clear();
         if !self.is_over() {
             self.mode = Mode::Command;

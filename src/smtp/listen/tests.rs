@@ -63,6 +63,12 @@ impl Talk {
         self
     }
 
+    /// Says it before the last reply was sent.
+    fn hurry(&mut self, bytes: &[u8]) -> &mut Talk {
+        self.server.overtaken();
+        self.raw(bytes)
+    }
+
     fn secured(&mut self) -> &mut Talk {
         self.server.secured("TLS 1.3".into());
         self
@@ -216,6 +222,52 @@ fn pipelining_is_seen_and_so_is_its_misuse() {
     body.say(&HELLO).raw(b"DATA\r\nx\r\n.\r\n");
     assert_eq!(body.remarks, ["listen.pipelined-too-early"]);
     assert_eq!(body.captured.len(), 1);
+}
+
+#[test]
+fn pipelining_is_seen_wherever_the_bytes_were_cut() {
+    let hello = ["EHLO mx.example.org"];
+    let mut apart = Talk::new(&[]);
+    apart.say(&hello).raw(b"MAIL FROM:<a@b.example>\r\n").hurry(b"RCPT TO:<c@d.example>\r\n");
+    assert_eq!(apart.remarks, ["listen.pipelined"]);
+    // The end of a line that began too early comes when it likes.
+    let mut piecemeal = Talk::new(&["no-pipelining"]);
+    piecemeal.say(&hello).raw(b"MAIL FROM:<a@b.example>\r\nRCPT").raw(b" TO:<c@d.example>\r\n");
+    assert_eq!(piecemeal.remarks, ["listen.pipelined-without-offer"]);
+    let mut early = Talk::new(&[]);
+    early.raw(b"EHLO mx.example.org\r\n").hurry(b"MAIL FROM:<a@b.example>\r\n");
+    assert_eq!(early.remarks, ["listen.pipelined-too-early"]);
+    let mut body = Talk::new(&[]);
+    body.say(&HELLO).say(&["DATA"]).hurry(b"x\r\n").raw(b".\r\n");
+    assert_eq!((body.remarks.as_slice(), body.captured.len()), (&["listen.pipelined-too-early"][..], 1));
+    let mut next = Talk::new(&[]);
+    next.say(&HELLO).say(&["DATA"]).raw(b"x\r\n.\r\nMAIL FROM:<a@b.example>\r\n");
+    assert_eq!(next.remarks, ["listen.pipelined"], "a transaction may begin in one group with the message before it");
+}
+
+#[test]
+fn who_waits_for_each_reply_pipelines_nothing_however_slowly_the_line_comes() {
+    let mut talk = Talk::new(&["no-pipelining", "no-starttls"]);
+    for line in HELLO.iter().chain(&["DATA", "x\r\n.", "NOOP", "QUIT"]) {
+        for byte in format!("{line}\r\n").bytes() {
+            talk.raw(&[byte]);
+        }
+    }
+    assert_eq!((talk.last(), talk.remarks.len()), ("* closed", 0), "{:?}", talk.remarks);
+}
+
+#[test]
+fn what_comes_behind_starttls_before_its_answer_is_dropped_too() {
+    let mut talk = Talk::new(&[]);
+    talk.say(&["EHLO mx.example.org", "STARTTLS"]);
+    let acts = talk.server.came_behind_starttls(b"MAIL FROM:<evil@example.org>\r\n");
+    talk.take(acts);
+    assert_eq!(talk.remarks, ["listen.starttls-injection"]);
+    let mut eager = Talk::new(&[]);
+    eager.say(&["EHLO mx.example.org", "STARTTLS"]);
+    let acts = eager.server.came_behind_starttls(&[0x16, 0x03, 0x01]);
+    eager.take(acts);
+    assert_eq!(eager.remarks, ["listen.pipelined-too-early"]);
 }
 
 #[test]

@@ -43,6 +43,22 @@ impl Ear {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    /// Waits until a session has this line.
+    async fn heard(&mut self, line: &str) {
+        let wait = async {
+            loop {
+                self.listener.news().ready().await;
+                for news in self.listener.news().drain() {
+                    let ListenerNews::Visit(visit) = news else { continue };
+                    if visit.transcript.entries.iter().any(|entry| words::line_of(entry).1 == line) {
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect(line);
+    }
+
     /// Waits until a session has ended.
     async fn ended(&mut self) -> Arc<Visit> {
         let wait = async {
@@ -319,6 +335,41 @@ async fn who_says_nothing_is_asked_to_leave_and_who_never_ends_too() {
     noops.abort();
     assert!(said(&visit).contains("the session lasted too long"), "{}", said(&visit));
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_a_reply_is_seen_though_its_commands_come_apart() {
+    let mut ear = Ear::new(&["slow=0.2", "no-pipelining"]).await;
+    let mut socket = ear.connect().await;
+    say(&mut socket, b"", "220 ").await;
+    say(&mut socket, b"EHLO mx.example.org\r\n", "250 ").await;
+    socket.write_all(b"MAIL FROM:<a@example.org>\r\n").await.unwrap();
+    // It has read that, and answers in a moment.
+    ear.heard("MAIL FROM:<a@example.org>").await;
+    socket.write_all(b"RCPT TO:<b@example.com>\r\n").await.unwrap();
+    say(&mut socket, b"", "250 2.1.5").await;
+    say(&mut socket, b"QUIT\r\n", "221 ").await;
+    drop(socket);
+    let visit = ear.ended().await;
+    assert_eq!(ids(&visit), ["listen.pipelined-without-offer"]);
+    let rcpt = visit.transcript.entries.get(visit.remarks[0].entry).unwrap();
+    assert_eq!(words::line_of(rcpt).1, "RCPT TO:<b@example.com>");
+}
+
+#[tokio::test]
+async fn who_sends_on_behind_starttls_is_not_let_into_tls_with_it() {
+    let mut ear = Ear::new(&["slow=0.2"]).await;
+    let mut socket = ear.connect().await;
+    say(&mut socket, b"", "220 ").await;
+    say(&mut socket, b"EHLO mx.example.org\r\n", "250 ").await;
+    socket.write_all(b"STARTTLS\r\n").await.unwrap();
+    ear.heard("STARTTLS").await;
+    socket.write_all(b"MAIL FROM:<evil@example.org>\r\n").await.unwrap();
+    say(&mut socket, b"", "220 ").await;
+    drop(socket);
+    let visit = ear.ended().await;
+    assert!(ids(&visit).contains(&"listen.starttls-injection"), "{:?}", ids(&visit));
+    assert!(!said(&visit).contains("sender ok"));
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ pub enum Command {
         #[arg(value_name = "ADDR:PORT")]
         address: Option<String>,
         /// How to answer: accept, greylist, reject, refuse-message, tempfail, full, busy, slow, no-starttls, auth-required,
-        /// implicit-tls, no-KEYWORD, size=BYTES, slow=SECONDS, hang-up=MOMENT or "MOMENT=CODE TEXT" (the text may be left
+        /// implicit-tls, lmtp, no-KEYWORD, size=BYTES, slow=SECONDS, hang-up=MOMENT or "MOMENT=CODE TEXT" (the text may be left
         /// out), where MOMENT is connect, ehlo, starttls, auth, mail, rcpt, data or message; repeatable
         #[arg(long, value_name = "WORD")]
         reply: Vec<String>,

@@ -18,13 +18,18 @@ impl Server {
         if self.refused && verb != Verb::Quit {
             return self.mistake("503 5.5.1 only QUIT is answered after this banner");
         }
+        let lmtp = self.plan.scenario.lmtp;
+        if lmtp && matches!(verb, Verb::Ehlo | Verb::Helo) {
+            self.remark(remark::not_lmtp());
+            return self.mistake("500 5.5.1 this is LMTP: say LHLO");
+        }
+        if !lmtp && verb == Verb::Lhlo {
+            self.remark(remark::lmtp());
+            return self.mistake("500 5.5.1 this is SMTP, not LMTP");
+        }
         match verb {
-            Verb::Ehlo => self.greeted(argument, true),
+            Verb::Ehlo | Verb::Lhlo => self.greeted(argument, true),
             Verb::Helo => self.greeted(argument, false),
-            Verb::Lhlo => {
-                self.remark(remark::lmtp());
-                self.mistake("500 5.5.1 this is SMTP, not LMTP");
-            }
             Verb::StartTls => self.starttls(argument),
             Verb::Auth => self.login(argument),
             Verb::Mail => self.mail(argument),
@@ -63,7 +68,7 @@ impl Server {
             self.remark(finding);
         }
         if name.is_empty() {
-            return self.mistake("501 5.5.4 syntax: EHLO name");
+            return self.mistake("501 5.5.4 the name is missing");
         }
         if let Some(refusal) = self.plan.scenario.reply(Moment::Ehlo).filter(|_| extended).map(str::to_owned) {
             return self.say(refusal);
@@ -234,7 +239,7 @@ impl Server {
         let chunked = self.mail.as_ref().is_some_and(|mail| mail.chunks.is_some());
         match &self.mail {
             None => return self.mistake("503 5.5.1 MAIL first"),
-            Some(mail) if mail.to.is_empty() => return self.mistake("554 5.5.1 no valid recipients"),
+            Some(mail) if mail.to.is_empty() => return self.mistake(self.no_recipients()),
             Some(_) if chunked => return self.mistake("503 5.5.1 BDAT has begun this message"),
             Some(_) if !argument.trim().is_empty() => return self.mistake("501 5.5.4 DATA takes no argument"),
             Some(_) => {}
@@ -246,6 +251,11 @@ impl Server {
                 self.mode = Mode::Body(Body::new(self.most()));
             }
         }
+    }
+
+    /// DATA without a recipient: LMTP has its own code for it (RFC 2033 §4.2).
+    fn no_recipients(&self) -> &'static str {
+        if self.plan.scenario.lmtp { "503 5.5.1 no valid recipients" } else { "554 5.5.1 no valid recipients" }
     }
 
     fn bdat(&mut self, argument: &str) {
@@ -271,7 +281,7 @@ impl Server {
         }
         let refusal = match &self.mail {
             None => Some("503 5.5.1 MAIL first".to_owned()),
-            Some(mail) if mail.to.is_empty() => Some("554 5.5.1 no valid recipients".to_owned()),
+            Some(mail) if mail.to.is_empty() => Some(self.no_recipients().to_owned()),
             Some(_) => self.plan.scenario.reply(Moment::Data).map(str::to_owned),
         };
         self.begin_chunk(Chunk { left: size, size, last, refusal });

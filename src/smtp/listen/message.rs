@@ -74,13 +74,15 @@ impl Server {
         if self.hang_up(Moment::Message) {
             return;
         }
+        // LMTP answers for each recipient that was accepted, in their order (RFC 2033 §4.2).
+        let answers = if self.plan.scenario.lmtp { mail.to.len() } else { 1 };
         let (size, most) = (body.size, self.most());
         if size > most {
             self.remark(remark::too_large(size, most));
-            return self.say("552 5.3.4 message too large");
+            return self.judge("552 5.3.4 message too large", answers);
         }
         if body.is_too_large() {
-            return self.say("452 4.3.1 no room for this message now");
+            return self.judge("452 4.3.1 no room for this message now", answers);
         }
         self.messages += 1;
         self.clear_messages += usize::from(self.tls.is_none());
@@ -106,6 +108,16 @@ impl Server {
             accepted: reply.starts_with('2'),
             reply: reply.clone(),
         }));
-        self.say(reply);
+        self.judge(&reply, answers);
+    }
+
+    /// What becomes of a message, so many times.
+    fn judge(&mut self, reply: &str, answers: usize) {
+        for _ in 0..answers {
+            // 421 ends the session with the first.
+            if !self.is_over() {
+                self.say(reply);
+            }
+        }
     }
 }

@@ -225,7 +225,13 @@ pub(super) fn too_large(size: u64, most: u64) -> Finding {
 
 pub(super) fn lmtp() -> Finding {
     Finding::warning("listen.lmtp", "The client speaks LMTP; this is an SMTP listener.")
-        .with_fix("Set the client to SMTP.")
+        .with_fix("Set the client to SMTP, or listen with lmtp.")
+        .with_reference("RFC 2033 §4.1")
+}
+
+pub(super) fn not_lmtp() -> Finding {
+    Finding::warning("listen.not-lmtp", "The client speaks SMTP; this listener was asked to speak LMTP.")
+        .with_fix("Set the client to LMTP, or listen without lmtp.")
         .with_reference("RFC 2033 §4.1")
 }
 

@@ -19,6 +19,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("auth-required", "MAIL gets 530 before a login (any credentials do)"),
     ("auth=535", "every login is refused"),
     ("implicit-tls", "TLS from the first byte, as on port 465"),
+    ("lmtp", "LMTP, as a mail store: after a message one reply a recipient"),
     ("hang-up=data", "the connection is dropped without a word at DATA"),
 ];
 
@@ -52,6 +53,8 @@ pub struct Scenario {
     pub wants_login: bool,
     /// Whether TLS comes with the first byte.
     pub implicit_tls: bool,
+    /// Whether it speaks LMTP (RFC 2033): LHLO, and after a message a reply for each recipient.
+    pub lmtp: bool,
     hidden: Vec<String>,
     size: Option<u64>,
 }
@@ -78,6 +81,7 @@ impl Scenario {
             "slow" => self.pause = Duration::from_secs(10),
             "auth-required" => self.wants_login = true,
             "implicit-tls" => self.implicit_tls = true,
+            "lmtp" => self.lmtp = true,
             _ => self.take_setting(word)?,
         }
         self.words.push(word.to_owned());

@@ -159,7 +159,10 @@ impl Server {
                 self.refused = true;
                 self.say(refusal);
             }
-            None => self.say(format!("220 {OUR_NAME} ESMTP mxray listens; nothing is delivered")),
+            None => {
+                let protocol = if self.plan.scenario.lmtp { "LMTP" } else { "ESMTP" };
+                self.say(format!("220 {OUR_NAME} {protocol} mxray listens; nothing is delivered"));
+            }
         }
         let mut acts = std::mem::take(&mut self.acts);
         acts.extend(self.hear(early));

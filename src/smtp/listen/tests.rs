@@ -381,6 +381,29 @@ fn lines_without_end_and_commands_without_number_end_the_session() {
 }
 
 #[test]
+fn lmtp_answers_for_each_recipient_that_was_accepted() {
+    let mut talk = Talk::new(&["lmtp"]);
+    talk.say(&["LHLO mx.example.org", HELLO[1], "DATA", HELLO[2], "RCPT TO:<>", "RCPT TO:<carol@example.com>", "DATA"]);
+    talk.raw(b"x\r\n.\r\n").say(&["QUIT"]);
+    let replies = talk.replies();
+    assert!(replies[0].contains(" LMTP ") && replies.contains(&"503 5.5.1 no valid recipients"), "{replies:?}");
+    let kept = replies.iter().filter(|reply| reply.contains("kept as message 1")).count();
+    assert_eq!((kept, talk.captured.len()), (2, 1), "{replies:?}");
+    let mut chunked = Talk::new(&["lmtp", "message=452 4.2.2 full"]);
+    chunked.say(&["LHLO mx.example.org", HELLO[1], HELLO[2], "RCPT TO:<carol@example.com>", "BDAT 1 LAST"]).raw(b"x");
+    assert_eq!(chunked.replies().iter().filter(|reply| **reply == "452 4.2.2 full").count(), 2);
+    let mut gone = Talk::new(&["lmtp", "message=421 4.3.2 closing"]);
+    gone.say(&["LHLO mx.example.org", HELLO[1], HELLO[2], "RCPT TO:<carol@example.com>", "DATA"]).raw(b"x\r\n.\r\n");
+    assert_eq!(gone.lines[gone.lines.len() - 2..], ["S 421 4.3.2 closing", "* closed"]);
+    let mut smtp = Talk::new(&["lmtp"]);
+    smtp.say(&["EHLO mx.example.org"]);
+    assert_eq!(
+        (smtp.last(), smtp.remarks.as_slice()),
+        ("S 500 5.5.1 this is LMTP: say LHLO", &["listen.not-lmtp"][..])
+    );
+}
+
+#[test]
 fn too_many_recipients_are_452() {
     let mut talk = Talk::new(&[]);
     talk.say(&HELLO);

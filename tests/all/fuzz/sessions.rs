@@ -7,8 +7,8 @@ use mxray::untrusted::is_hidden;
 
 use crate::listen::visits::{Does, visit};
 
-const REPLIES: [&[&str]; 6] =
-    [&[], &["greylist"], &["no-pipelining"], &["size=40"], &["auth-required"], &["auth=535", "message=451"]];
+const REPLIES: [&[&str]; 7] =
+    [&[], &["greylist"], &["no-pipelining"], &["size=40"], &["auth-required"], &["auth=535", "message=451"], &["lmtp"]];
 
 pub fn seeds() -> Vec<Vec<u8>> {
     [
@@ -18,7 +18,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "3EHLO x\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\nx\n.\nMAIL FROM:<c@c.example>\r\n.\r.\r\n.\r\n",
         "4EHLO x\r\nSTARTTLS\r\n\u{1d}EHLO x\r\nAUTH LOGIN\r\nYQ==\r\nYg==\r\nAUTH PLAIN AGEAYg==\r\nMAIL FROM:<a@a.example> REQUIRETLS\r\n",
         "5EHLO x\r\nSTARTTLS\r\n\u{1d}EHLO x\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN\r\n*\r\nsecret\r\nGET / HTTP/1.1\r\n",
-        "6\u{16}\u{3}\u{1}\u{0}\u{5}",
+        "6LHLO x\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
+        "0\u{16}\u{3}\u{1}\u{0}\u{5}",
     ]
     .map(|text| text.as_bytes().to_vec())
     .into()
@@ -26,7 +27,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 pub fn run(bytes: &[u8]) {
     let (first, rest) = bytes.split_first().unwrap_or((&b'0', b""));
-    let replies = REPLIES[usize::from(*first) % REPLIES.len()];
+    let replies = REPLIES[usize::from(first.wrapping_sub(b'0')) % REPLIES.len()];
     // A handshake stands between the parts.
     let parts: Vec<&[u8]> = rest.split(|byte| *byte == 0x1d).collect();
     let mut whole = Vec::new();

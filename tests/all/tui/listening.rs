@@ -1,7 +1,8 @@
 //! The SMTP pane while mxray is the server, from literal sessions.
 
-use mxray::check::{ListenerNews, Visit};
+use mxray::check::{ListenerNews, TlsMode, Visit};
 use mxray::job::Task;
+use mxray::smtp::listen::Plan;
 use mxray::smtp::session::Session;
 use mxray::tui::action::PaneId;
 use mxray::tui::effect::Effect;
@@ -194,6 +195,19 @@ fn who_has_no_sender_lets_mxray_send_to_itself() {
     assert!(plan.data.is_some() && plan.rcpt_to == ["you@example.com"]);
     let text = rows(&draw(&mut state, (120, 40))).join("\n");
     assert!(text.contains("LISTENING"), "{text}");
+}
+
+#[test]
+fn mxray_speaks_to_itself_as_the_listener_was_asked_to() {
+    for (words, lmtp, tls) in [("lmtp", true, TlsMode::Auto), ("implicit-tls", false, TlsMode::Implicit)] {
+        let mut state = listening();
+        state.shared.listening.as_mut().unwrap().plan = Plan::parse(&format!("2525 {words}")).unwrap();
+        state.shared.message = Some(b"Subject: x\r\n\r\nx\r\n".as_slice().into());
+        let effects = keys(&mut state, "m");
+        let [Effect::Start(_, job)] = effects.as_slice() else { panic!("{effects:?}") };
+        let Task::Smtp { plan, .. } = &job.task else { panic!("{job:?}") };
+        assert_eq!((plan.lmtp, plan.tls), (lmtp, tls), "{words}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::listener::to_send;
 use super::{Face, Listener, SmtpPane};
+use crate::check::TlsMode;
 use crate::job::{SmtpPlan, Task};
 use crate::smtp::export::Form;
 use crate::smtp::listen::{PRESETS, Plan};
@@ -65,7 +66,9 @@ impl SmtpPane {
 
     /// Sends a message to the listener itself, for who has no sender at hand. It goes no further.
     pub(super) fn send_to_itself(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let Some(Stage::On(address)) = shared.listening.as_ref().map(|listening| listening.stage.clone()) else {
+        let Some((Stage::On(address), scenario)) =
+            shared.listening.as_ref().map(|now| (now.stage.clone(), now.plan.scenario.clone()))
+        else {
             shared.tell("no message came");
             return Vec::new();
         };
@@ -82,6 +85,9 @@ impl SmtpPane {
             mail_from: Some("sender@example.org".into()),
             rcpt_to: vec!["you@example.com".into()],
             data: Some(message),
+            // It speaks as the listener was asked to.
+            lmtp: scenario.lmtp,
+            tls: if scenario.implicit_tls { TlsMode::Implicit } else { TlsMode::Auto },
             ..SmtpPlan::default()
         };
         let target = SocketAddr::new(here, address.port()).to_string();

@@ -152,6 +152,8 @@ pub enum TranscriptEvent {
     },
     /// We stopped at one of our bounds: which.
     GaveUp(String),
+    /// What the person wanted said and was not: what, and why.
+    Withheld(String),
 }
 
 /// What kind of failure a handshake is: what others would have come to depends on it.

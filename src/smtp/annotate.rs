@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::check::{ConnectFault, LineEnding, Stage, Transcript, TranscriptEvent};
+use crate::check::{ConnectFault, LineEnding, Stage, TlsSession, Transcript, TranscriptEvent};
 use crate::finding::Severity;
 use crate::smtp::capability;
 use crate::smtp::codes;
@@ -46,6 +46,7 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
     let mut answering: std::collections::VecDeque<(&Exchange, usize)> = std::collections::VecDeque::new();
     let mut notes = Vec::with_capacity(transcript.entries.len());
     for (at, entry) in transcript.entries.iter().enumerate() {
+        let ahead: Vec<Verb> = answering.iter().map(|(exchange, _)| exchange.verb).collect();
         let begun = exchanges.next_if(|exchange| exchange.entry == at);
         answering.extend(begun.map(|exchange| (exchange, 0)));
         // In LMTP a message begins one exchange for each recipient.
@@ -57,7 +58,10 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
             TranscriptEvent::NotConnected(fault, why) => not_connected(*fault, why),
             TranscriptEvent::Sent { line, masked } => {
                 let mut note = match begun {
-                    Some(exchange) => state.command(exchange.verb, line, entry.tls),
+                    Some(exchange) => {
+                        let note = state.after(&ahead).command(exchange.verb, line, entry.tls);
+                        ahead_of_replies(note, &ahead, session.offers(entry.tls, "PIPELINING"))
+                    }
                     None if line.starts_with(b".") => Note::new(
                         Severity::Warning,
                         "a line of the message; the server takes its first dot away (nothing is dot-stuffed by hand)",
@@ -74,6 +78,8 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
                 Note::ok(format!("the message, {bytes} bytes with dot-stuffing and the final dot"))
             }
             TranscriptEvent::Received { line, ending } => {
+                // What never gets a reply waits for none.
+                while answering.pop_front_if(|(exchange, number)| *number >= exchange.reply.lines.len()).is_some() {}
                 let note = match answering.front_mut() {
                     Some((exchange, number)) => {
                         let note = state.line(exchange, *number, line);
@@ -88,16 +94,10 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
                 }
                 line_end(note, *ending)
             }
-            TranscriptEvent::TlsStarted(tls) => match &tls.pkix {
-                Ok(()) => Note::ok(format!("encrypted; the certificate is good for {}", tls.checked_name)),
-                Err(fault) => Note::new(
-                    Severity::Warning,
-                    format!(
-                        "encrypted; {}; a sender that does not check goes on, as we do",
-                        super::certificate::why(fault, tls)
-                    ),
-                ),
-            },
+            TranscriptEvent::TlsStarted(tls) => {
+                answering.retain(|(exchange, number)| *number < exchange.reply.lines.len());
+                encrypted(tls)
+            }
             TranscriptEvent::TlsFailed(_, why) => {
                 Note::new(Severity::Error, format!("the TLS handshake failed: {why}"))
             }
@@ -126,6 +126,7 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
             }
             TranscriptEvent::Closed { by_server: false, .. } => Note::ok("we closed"),
             TranscriptEvent::GaveUp(why) => Note::new(Severity::Warning, format!("mxray stopped here: {why}")),
+            TranscriptEvent::Withheld(_) => Note::new(Severity::Warning, "the rest of what was pasted; nothing of it went out"),
         };
         notes.push(note);
     }
@@ -143,6 +144,17 @@ struct State<'a> {
 }
 
 impl State<'_> {
+    /// The state that the commands on their way make, if the server takes them.
+    fn after(&self, ahead: &[Verb]) -> State<'_> {
+        State {
+            host: self.host,
+            clear: HashSet::new(),
+            greeted: self.greeted || ahead.iter().any(|verb| verb.is_greeting()),
+            mail: self.mail || ahead.contains(&Verb::Mail),
+            recipients: self.recipients + usize::from(ahead.contains(&Verb::Rcpt)),
+        }
+    }
+
     /// A command against the state: told, never forbidden.
     fn command(&self, verb: Verb, line: &[u8], tls: bool) -> Note {
         let order = |wrong: bool, why: &str, right: &str| {
@@ -260,6 +272,24 @@ impl State<'_> {
     }
 }
 
+/// A command that was sent before the replies to those `ahead` of it had come.
+fn ahead_of_replies(note: Note, ahead: &[Verb], offered: bool) -> Note {
+    let told = |words: String| Note::new(note.severity.max(Severity::Warning), join(&note.text, &words));
+    match ahead.iter().find(|verb| verb.ends_group()) {
+        Some(Verb::Banner) => told("sent before the greeting, which many servers take for a sign of spam".into()),
+        Some(Verb::StartTls) => {
+            told("sent in the clear behind STARTTLS: a good server forgets it (RFC 3207 §4.2)".into())
+        }
+        Some(verb) => told(format!(
+            "sent before the reply to {}, which must be the last of a group (RFC 2920 §3.1)",
+            verb.name()
+        )),
+        None if ahead.is_empty() => note,
+        None if offered => Note { text: join(&note.text, "pipelined"), ..note },
+        None => told("sent before the reply to the command before it, and PIPELINING was not offered (RFC 2920)".into()),
+    }
+}
+
 /// A MAIL or RCPT command: its order, then the lengths of its path (RFC 5321 §4.5.3.1).
 fn path(line: &[u8], in_order: bool, wrong: &str, right: &str) -> Note {
     if !in_order {
@@ -278,6 +308,19 @@ fn path(line: &[u8], in_order: bool, wrong: &str, right: &str) -> Note {
         return Note::new(Severity::Warning, "the path is longer than 256 octets (RFC 5321 §4.5.3.1.3)");
     }
     if inside.is_empty() { Note::ok("the null sender: a bounce, which must not be bounced") } else { Note::ok(right) }
+}
+
+fn encrypted(tls: &TlsSession) -> Note {
+    match &tls.pkix {
+        Ok(()) => Note::ok(format!("encrypted; the certificate is good for {}", tls.checked_name)),
+        Err(fault) => {
+            let why = super::certificate::why(fault, tls);
+            Note::new(
+                Severity::Warning,
+                format!("encrypted; {why}; a sender that does not check goes on, as we do"),
+            )
+        }
+    }
 }
 
 fn not_connected(fault: ConnectFault, why: &str) -> Note {
@@ -340,6 +383,22 @@ mod tests {
         assert!(notes[2].contains("before a greeting"));
         assert!(notes[8].contains("second MAIL"));
         assert!(notes[10].contains("without an accepted recipient"));
+    }
+
+    #[test]
+    fn commands_ahead_of_their_replies_are_told_by_the_rules_of_pipelining() {
+        let greeted = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 PIPELINING";
+        let group = "C: MAIL FROM:<a@b>\nC: RCPT TO:<c@d>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go";
+        let told = notes(&format!("{greeted}\n{group}"));
+        assert!(told[5].starts_with("the envelope's sender") && !told[5].contains("pipelined"), "{told:?}");
+        assert_eq!(told[6..8], ["a recipient of the envelope; pipelined", "asks to send the message; pipelined"]);
+        let alone = notes(&format!("{}\n{group}", greeted.replace("PIPELINING", "HELP")));
+        assert!(alone[6].contains("PIPELINING was not offered"), "{alone:?}");
+        let told = notes(&format!("{greeted}\nC: NOOP\nC: MAIL FROM:<a@b>\nS: 250 ok\nS: 250 ok"));
+        assert!(told[6].contains("before the reply to NOOP, which must be the last of a group"), "{told:?}");
+        assert!(notes("*connect\nC: EHLO me\nS: 220 hi\nS: 250 x")[1].contains("before the greeting"));
+        let told = notes("*connect\nS: 220 hi\nC: EHLO me\nS: 250 STARTTLS\nC: STARTTLS\nC: NOOP\nS: 220 go\n*tls\nS: 250 ok");
+        assert!(told[5].contains("behind STARTTLS") && told[8] == "a line that nothing was asked for", "{told:?}");
     }
 
     #[test]

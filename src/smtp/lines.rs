@@ -117,6 +117,7 @@ pub fn line_of(entry: &TranscriptEntry) -> (&'static str, String) {
         TranscriptEvent::Closed { by_server: true, reset: false } => ("*", "the server closed".into()),
         TranscriptEvent::Closed { by_server: false, .. } => ("*", "closed".into()),
         TranscriptEvent::GaveUp(why) => ("*", format!("stopped: {why}")),
+        TranscriptEvent::Withheld(what) => ("*", what.clone()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 
+use crate::smtp::session::Verb;
+
 /// What stands in place of a secret.
 pub const MASK: &[u8] = b"********";
 
@@ -19,11 +21,14 @@ pub fn shown(typed: &str) -> usize {
     }
 }
 
-/// Follows a dialogue and knows which line is a secret (RFC 4954 §4).
+/// Follows a dialogue and knows which line is a secret (RFC 4954 §4). In doubt it is one: lines go out before the replies to
+/// those before them have come, and a reply may be to another command.
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
-    /// The mechanism of an AUTH under way.
-    mechanism: Option<Vec<u8>>,
+    /// The mechanism of the last AUTH.
+    mechanism: Vec<u8>,
+    /// Whether that AUTH is under way.
+    open: bool,
     /// Whether the server waits for our next part.
     asked: bool,
     /// How many parts went out.
@@ -33,12 +38,13 @@ pub struct Mask {
 impl Mask {
     /// A line that we send, as it may be shown, and whether something in it was masked.
     pub fn sent(&mut self, line: &[u8]) -> (Vec<u8>, bool) {
-        if self.mechanism.is_some() && self.asked {
+        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
+        if self.asked || (self.open && Verb::parse(line) == Verb::Other) {
             self.asked = false;
             self.parts += 1;
             // `*` cancels; the user name of LOGIN is no secret and says who tried.
             if line == b"*" {
-                self.mechanism = None;
+                self.open = false;
                 return (line.to_vec(), false);
             }
             if self.is_login() && self.parts == 1 && is_base64(line) {
@@ -46,11 +52,9 @@ impl Mask {
             }
             return (MASK.to_vec(), true);
         }
-        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
         match words.as_slice() {
             [auth, mechanism, rest @ ..] if auth.eq_ignore_ascii_case(b"AUTH") => {
-                self.mechanism = Some(mechanism.to_ascii_uppercase());
-                self.parts = 0;
+                (self.mechanism, self.open, self.parts) = (mechanism.to_ascii_uppercase(), true, 0);
                 let [initial, ..] = rest else { return (line.to_vec(), false) };
                 self.parts = 1;
                 if *initial == b"=" || (self.is_login() && is_base64(initial)) {
@@ -59,26 +63,25 @@ impl Mask {
                 (["AUTH ".as_bytes(), mechanism, b" ", MASK].concat(), true)
             }
             _ => {
-                self.mechanism = None;
+                self.open = false;
                 (line.to_vec(), false)
             }
         }
     }
 
-    /// A line from the server: 334 asks for the next part, anything else ends the AUTH.
+    /// A line from the server: 334 asks for the next part, whatever was said since; 235 and a refusal end the AUTH. Another
+    /// reply is to another command.
     pub fn received(&mut self, line: &[u8]) {
-        if self.mechanism.is_none() {
-            return;
-        }
-        if line.starts_with(b"334") {
-            self.asked = true;
-        } else {
-            (self.mechanism, self.asked) = (None, false);
+        match line.first() {
+            _ if line.starts_with(b"334") => (self.asked, self.open) = (true, true),
+            Some(b'4' | b'5') => (self.asked, self.open) = (false, false),
+            _ if line.starts_with(b"235") => (self.asked, self.open) = (false, false),
+            _ => {}
         }
     }
 
     fn is_login(&self) -> bool {
-        self.mechanism.as_deref() == Some(b"LOGIN")
+        self.mechanism == b"LOGIN"
     }
 }
 
@@ -137,6 +140,15 @@ mod tests {
         ] {
             assert_eq!(typed.chars().take(shown(typed)).collect::<String>(), open);
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_sent_ahead_of_its_334_is_masked_too() {
+        assert_eq!(run(&["AUTH PLAIN", "AGEAYg==", "QUIT"]), ["AUTH PLAIN", "********", "QUIT"]);
+        assert_eq!(run(&["AUTH LOGIN", "dXNlcg==", "cGFzcw=="])[1..], ["dXNlcg==", "********"]);
+        // The reply to a command before AUTH does not end it, nor does a command behind it.
+        assert_eq!(run(&["NOOP", "AUTH PLAIN", "S 250 ok", "S 334 ", "AGEAYg=="])[4], "********");
+        assert_eq!(run(&["AUTH PLAIN", "NOOP", "S 334 ", "AGEAYg=="])[3], "********");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod mask;
 pub mod outgoing;
 pub mod probe;
 pub mod reply;
+pub mod script;
 pub mod session;
 pub mod source;
 pub mod target;

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use crate::check::{Dialogue, Stage, TlsMode, Transcript};
-use crate::smtp::session::{Session, Verb};
+use crate::smtp::script::Script;
+use crate::smtp::session::{Exchange, Session, Verb};
 
 /// What the engine does next on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Move {
     SendMessage,
     /// Sends this message, dot-stuffed, with the final dot: composed and confirmed by the person.
     SendThis(Arc<[u8]>),
+    /// Says these lines, as far as the server's replies let them: pasted and confirmed by the person.
+    Script(Box<Script>),
     /// Begins the TLS handshake.
     StartTls,
     /// Waits for the server, or for the person when it is hands-on.
@@ -39,7 +42,9 @@ pub fn next_move(dialogue: &Dialogue, ehlo: &str, transcript: &Transcript) -> Mo
     if dialogue.tls == TlsMode::Implicit && session.tls.is_none() {
         return Move::StartTls;
     }
-    if last.verb == Verb::StartTls && last.reply.is_positive() && last.is_complete() && session.tls.is_none() {
+    // A person may have sent more behind it.
+    let agreed = |one: &Exchange| one.reply.is_positive() && one.is_complete();
+    if session.tls.is_none() && session.last(Verb::StartTls).is_some_and(agreed) {
         return Move::StartTls;
     }
     // A greeting without a code is no greeting: no client waits for the rest of it.

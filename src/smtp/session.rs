@@ -146,6 +146,11 @@ impl Verb {
         }
     }
 
+    /// Whether it must be the last of a group that goes out together: its reply decides what may follow (RFC 2920 §3.1).
+    pub fn ends_group(self) -> bool {
+        !matches!(self, Verb::Mail | Verb::Rcpt | Verb::Rset)
+    }
+
     /// Whether it greets.
     pub fn is_greeting(self) -> bool {
         matches!(self, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
@@ -201,24 +206,19 @@ impl<'a> Session<'a> {
                 }
                 TranscriptEvent::SentMessage { .. } => session.begin_message(transcript, entry),
                 TranscriptEvent::Received { line, ending } => match session.asked_for(line) {
-                    Some(exchange) => {
-                        exchange.reply.push(line);
-                        exchange.bare_lf |= *ending == LineEnding::Lf;
-                        if exchange.reply.complete {
-                            exchange.answered = Some(item.at);
-                        }
-                    }
+                    Some(number) => session.answer(transcript, number, line, *ending, item.at),
                     None => session.unasked.push(entry),
                 },
                 TranscriptEvent::TlsStarted(tls) => {
                     let last = session.exchanges.last().map(|last| last.answered.unwrap_or(last.at));
                     session.handshake = last.map(|before| item.at.saturating_sub(before));
                     session.tls = Some(tls);
+                    session.forget_behind_starttls();
                 }
                 TranscriptEvent::TlsFailed(fault, why) => session.tls_failed = Some((*fault, why)),
                 TranscriptEvent::TlsBroken(why) => session.tls_broken = Some(why),
                 TranscriptEvent::Silence(_) => session.silent = true,
-                TranscriptEvent::EarlyTalk(_) => {}
+                TranscriptEvent::EarlyTalk(_) | TranscriptEvent::Withheld(_) => {}
                 TranscriptEvent::Closed { by_server, reset } => {
                     session.closed = true;
                     let unasked = *by_server && session.exchanges.last().is_none_or(|e| e.verb != Verb::Quit);
@@ -270,14 +270,46 @@ impl<'a> Session<'a> {
 
     /// The exchange that a line from the server belongs to: with pipelining, the oldest one without a whole reply. A greeting's
     /// reply that goes on with a hyphen behind its last line (the mission's own dialogue does) is still that reply.
-    fn asked_for(&mut self, line: &[u8]) -> Option<&mut Exchange> {
+    fn asked_for(&self, line: &[u8]) -> Option<usize> {
         let waiting = self.exchanges.iter().position(|exchange| !exchange.is_complete());
         let goes_on = |last: &Exchange| {
             let line = ReplyLine::parse(line);
             last.verb.is_greeting() && line.more && line.code == last.reply.code()
         };
         let last = self.exchanges.len().checked_sub(1).filter(|_| self.exchanges.last().is_some_and(goes_on));
-        self.exchanges.get_mut(waiting.or(last)?)
+        waiting.or(last)
+    }
+
+    /// A line of the reply to an exchange, by its number.
+    fn answer(&mut self, transcript: &Transcript, number: usize, line: &[u8], ending: LineEnding, at: Duration) {
+        let Some(exchange) = self.exchanges.get_mut(number) else { return };
+        exchange.reply.push(line);
+        exchange.bare_lf |= ending == LineEnding::Lf;
+        if !exchange.reply.complete {
+            return;
+        }
+        exchange.answered = Some(at);
+        // What was sent behind DATA without waiting for the 354 is the message, as far as its dot.
+        if exchange.verb == Verb::Data && exchange.reply.code() == Some(354) && number + 1 < self.exchanges.len() {
+            let behind = self.exchanges.split_off(number + 1);
+            let is_dot = |one: &&Exchange| {
+                transcript.entries.get(one.entry).is_some_and(|entry| {
+                    matches!(&entry.event, TranscriptEvent::Sent { line, .. } if line == b".")
+                })
+            };
+            if let Some(dot) = behind.iter().find(is_dot).map(|dot| dot.entry) {
+                self.begin_message(transcript, dot);
+                self.exchanges.extend(behind.into_iter().filter(|one| one.entry > dot));
+            }
+        }
+    }
+
+    /// What was sent in the clear behind STARTTLS is not answered: a good server has dropped it (RFC 3207 §4.2).
+    fn forget_behind_starttls(&mut self) {
+        let Some(start) = self.exchanges.iter().rposition(|one| one.verb == Verb::StartTls) else { return };
+        for exchange in self.exchanges.iter_mut().skip(start + 1) {
+            exchange.abandoned |= !exchange.reply.complete;
+        }
     }
 
     /// The last exchange with this verb.
@@ -396,6 +428,31 @@ pub(crate) mod tests {
         assert_eq!(session.last(Verb::Mail).unwrap().reply.code(), Some(250));
         assert_eq!(session.last(Verb::Rcpt).unwrap().reply.code(), Some(550));
         assert!(session.offers(false, "pipelining") && !session.offers(true, "PIPELINING"));
+    }
+
+    #[test]
+    fn a_message_that_was_sent_without_waiting_for_the_354_is_one_exchange() {
+        let sent = "*connect\nS: 220 hi\nC: EHLO me\nS: 250 mail\nC: MAIL FROM:<>\nC: RCPT TO:<a@b>\nC: DATA\nC: Subject: x\nC: \nC: .\nC: QUIT";
+        let verbs = |text: &str| Session::read(&transcript(text)).exchanges.iter().map(|e| e.verb).collect::<Vec<_>>();
+        let taken = format!("{sent}\nS: 250 ok\nS: 250 ok\nS: 354 go\nS: 250 kept\nS: 221 bye");
+        let t = transcript(&taken);
+        let session = Session::read(&t);
+        assert_eq!(verbs(&taken)[2..], [Verb::Mail, Verb::Rcpt, Verb::Data, Verb::Message, Verb::Quit]);
+        assert_eq!(session.last(Verb::Message).unwrap().reply.text(), "kept");
+        assert!(session.waiting().is_none());
+        // Refused, its lines are commands, as the server takes them.
+        let refused = format!("{sent}\nS: 250 ok\nS: 550 no\nS: 554 no\nS: 500 what");
+        assert_eq!(verbs(&refused)[5..], [Verb::Other, Verb::Other, Verb::Other, Verb::Quit]);
+    }
+
+    #[test]
+    fn what_was_sent_in_the_clear_behind_starttls_gets_no_reply() {
+        let t = transcript(
+            "*connect\nS: 220 hi\nC: EHLO me\nS: 250 STARTTLS\nC: STARTTLS\nC: NOOP\nS: 220 go\n*tls\nC: EHLO me\nS: 250 mail",
+        );
+        let session = Session::read(&t);
+        assert!(session.last(Verb::Noop).unwrap().reply.lines.is_empty() && session.waiting().is_none());
+        assert_eq!(session.last(Verb::Ehlo).unwrap().reply.code(), Some(250));
     }
 
     #[test]

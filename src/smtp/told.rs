@@ -58,8 +58,32 @@ pub(super) fn findings(talk: &Talk<'_>) -> Vec<Finding> {
             .with_reference("RFC 5321 §2.3.8"),
         );
     }
-    findings.extend(early(transcript, &session, host));
+    findings.extend(injected(transcript, host).or_else(|| early(transcript, &session, host)));
     findings.into_iter().map(|finding| finding.with_evidence([lookup])).collect()
+}
+
+/// A server that answers, inside TLS, commands that came in the clear behind STARTTLS.
+fn injected(transcript: &Transcript, host: &str) -> Option<Finding> {
+    let events = || transcript.entries.iter().map(|entry| &entry.event).enumerate();
+    let sent = |event: &TranscriptEvent| match event {
+        TranscriptEvent::Sent { line, .. } => Some(Verb::parse(line)),
+        _ => None,
+    };
+    let (tls, _) = events().find(|(_, event)| matches!(event, TranscriptEvent::TlsStarted(_)))?;
+    let (asked, _) = events().take(tls).filter(|(_, event)| sent(event) == Some(Verb::StartTls)).last()?;
+    let behind = events().take(tls).skip(asked + 1).any(|(_, event)| sent(event).is_some());
+    let spoke = events().skip(tls + 1).find_map(|(_, event)| match event {
+        TranscriptEvent::Received { .. } => Some(true),
+        other => sent(other).map(|_| false),
+    });
+    let text = format!(
+        "{host} answers inside TLS to what was sent in the clear behind STARTTLS: whoever sits on the way can put commands of their own into a session."
+    );
+    (behind && spoke == Some(true)).then(|| {
+        Finding::error("smtp.starttls-injection", text)
+            .with_fix("Update the server: at STARTTLS it must forget what it has read and not yet answered (CVE-2011-0411).")
+            .with_reference("RFC 3207 §4.2")
+    })
 }
 
 /// What the server says before it is asked.
@@ -311,6 +335,14 @@ mod tests {
         assert!(told[0].starts_with("smtp.proxy-offer") && !told[0].contains("password"), "{told:?}");
         let both = told_of("*connect\nS: 220 hi\nC: EHLO me\nS: 250-x\nS: 250-XCLIENT NAME ADDR\nS: 250 AUTH PLAIN");
         assert!(both.iter().any(|one| one.starts_with("smtp.auth-in-clear") && one.contains("AUTH PLAIN")), "{both:?}");
+    }
+
+    #[test]
+    fn a_server_that_keeps_what_stood_behind_starttls_is_told() {
+        let sent = "*connect\nS: 220 hi\nC: EHLO me\nS: 250 STARTTLS\nC: STARTTLS\nC: NOOP\nS: 220 go\n*tls";
+        let keeps = told_of(&format!("{sent}\nS: 250 ok\nC: EHLO me\nS: 250 mail"));
+        assert!(keeps.len() == 1 && keeps[0].starts_with("smtp.starttls-injection"), "{keeps:?}");
+        assert_eq!(told_of(&format!("{sent}\nC: EHLO me\nS: 250 mail")), Vec::<String>::new());
     }
 
     #[test]

@@ -58,11 +58,11 @@ pub fn complete(typed: &str, shown: &str, lines: &[String]) -> Option<String> {
     fitting.get(at).or(fitting.first()).map(|line| (*line).clone())
 }
 
-/// Whether the server waits for a secret: what is typed now must not be shown.
+/// Whether the server waits for a secret, or is about to: what is typed now must not be shown.
 pub fn awaits_secret(transcript: &Transcript) -> bool {
     let session = Session::read(transcript);
     session.exchanges.last().is_some_and(|last| {
-        matches!(last.verb, Verb::Auth | Verb::AuthStep) && last.reply.code() == Some(334) && last.is_complete()
+        matches!(last.verb, Verb::Auth | Verb::AuthStep) && (!last.is_complete() || last.reply.code() == Some(334))
     })
 }
 

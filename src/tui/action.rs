@@ -141,6 +141,10 @@ pub enum Action {
     SendMessage,
     /// Write the message in an editor, then send it after a question.
     Compose,
+    /// Say several lines in the dialogue that the person holds.
+    Script(Box<crate::smtp::script::Script>),
+    /// Send this message, which was pasted after DATA, after a question.
+    SendPasted(Arc<[u8]>),
     /// A message was written: where it goes, its bytes.
     Composed(crate::job::JobId, Arc<[u8]>),
     /// The certificates of a dialogue.

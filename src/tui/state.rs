@@ -9,6 +9,7 @@ use tui_input::Input;
 use crate::config::Upstream;
 use crate::job::{Job, JobId, Task};
 use crate::name::Name;
+use crate::smtp::script::Script;
 use crate::tui::Offer;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
@@ -167,8 +168,22 @@ pub enum Overlay {
         /// What does it.
         effect: Box<Effect>,
     },
+    /// Say these lines, over the line of a dialogue by hand? What will happen, and the lines.
+    Several {
+        /// What will happen.
+        text: String,
+        /// The lines.
+        script: Box<Script>,
+    },
     /// Keys that came too fast to be typed: the text.
     Unbracketed(String),
+}
+
+impl Overlay {
+    /// Whether it must be answered before the line that stands under it.
+    pub fn is_over_line(&self) -> bool {
+        matches!(self, Overlay::Several { .. } | Overlay::Unbracketed(_))
+    }
 }
 
 /// A choice.

@@ -18,6 +18,7 @@ use crate::config::ConnectTo;
 use crate::engine::tls::Trust;
 use crate::smtp::mask::Mask;
 use crate::smtp::probe::{Move, next_move};
+use crate::smtp::script::{Script, Step};
 use stream::{Got, Stream};
 
 /// Most bytes that are read from one server: a hundred times what a talkative one sends.
@@ -65,6 +66,7 @@ pub(crate) async fn converse(
         tls: false,
         ehlo: String::new(),
         mask: Mask::default(),
+        script: Script::default(),
         bytes: 0,
     };
     talk.connect().await;
@@ -75,9 +77,15 @@ pub(crate) async fn converse(
         }
         let next = next_move(dialogue, &talk.ehlo, &talk.transcript);
         match (next, typed.as_mut()) {
-            (Move::Listen, Some(typed)) => talk.listen_or_typed(typed).await,
+            (Move::Listen, Some(typed)) => match talk.script.next(&talk.transcript) {
+                Some(step) => talk.follow(step).await,
+                None => talk.listen_or_typed(typed).await,
+            },
             (next, _) => talk.perform(next).await,
         }
+    }
+    if let Some(step) = talk.script.withheld_at_end() {
+        talk.follow(step).await;
     }
     talk.transcript.finished = true;
     grow(&talk.transcript);
@@ -96,6 +104,8 @@ struct Talk<'a> {
     tls: bool,
     ehlo: String,
     mask: Mask,
+    /// What the person pasted and the server has not been told yet.
+    script: Script,
     bytes: usize,
 }
 
@@ -157,7 +167,8 @@ impl Talk<'_> {
 
     async fn perform(&mut self, next: Move) {
         match next {
-            Move::Send(line) => self.send(line).await,
+            Move::Send(line) => self.send(vec![line]).await,
+            Move::Script(script) => self.script.append(*script),
             Move::SendMessage => match self.dialogue.data.clone() {
                 Some(message) => self.send_message(&message).await,
                 None => self.hang(),
@@ -182,18 +193,35 @@ impl Talk<'_> {
         }
     }
 
-    async fn send(&mut self, line: Vec<u8>) {
-        let (shown, masked) = self.mask.sent(&line);
-        self.note(TranscriptEvent::Sent { line: shown, masked });
-        let mut bytes = line;
-        bytes.extend_from_slice(b"\r\n");
+    /// The next step of what was pasted.
+    async fn follow(&mut self, step: Step) {
+        match step {
+            Step::Lines(lines) => self.send(lines).await,
+            Step::Message(wire) => self.send_on_wire(&wire).await,
+            Step::Withheld(what) => self.note(TranscriptEvent::Withheld(what)),
+        }
+    }
+
+    /// Sends lines in one write.
+    async fn send(&mut self, lines: Vec<Vec<u8>>) {
+        let mut bytes = Vec::new();
+        for line in lines {
+            let (shown, masked) = self.mask.sent(&line);
+            self.note(TranscriptEvent::Sent { line: shown, masked });
+            bytes.extend_from_slice(&line);
+            bytes.extend_from_slice(b"\r\n");
+        }
         self.write(&bytes).await;
     }
 
     async fn send_message(&mut self, message: &[u8]) {
-        let stuffed = crate::smtp::dot::stuffed(message);
-        self.note(TranscriptEvent::SentMessage { bytes: stuffed.len() });
-        self.write(&stuffed).await;
+        self.send_on_wire(&crate::smtp::dot::stuffed(message)).await;
+    }
+
+    /// Sends a message with its dots.
+    async fn send_on_wire(&mut self, wire: &[u8]) {
+        self.note(TranscriptEvent::SentMessage { bytes: wire.len() });
+        self.write(wire).await;
     }
 
     async fn write(&mut self, bytes: &[u8]) {

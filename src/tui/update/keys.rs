@@ -7,11 +7,11 @@ use tui_input::InputRequest;
 
 use super::line::{edited, open_line, type_key};
 use super::over::answer_overlay;
-use super::{act, dispatch};
+use super::{act, by_hand, dispatch};
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::keymap;
-use crate::tui::state::{Overlay, PASTE, State, UNSAVED};
+use crate::tui::state::{Overlay, PASTE, Purpose, State, UNSAVED};
 use crate::tui::view::pane_area;
 use crate::tui::widgets::{header, overlay};
 
@@ -19,8 +19,11 @@ use crate::tui::widgets::{header, overlay};
 const BURST: usize = 6;
 /// A written dialogue is at most so long; longer texts are messages.
 const LONGEST_DIALOGUE: usize = 256 * 1024;
-/// A paste of one line up to here goes onto the line; anything longer or with several lines is a message.
+/// A paste of one line up to here goes onto the line; anything longer or with several lines is a message, or, while the
+/// line is a dialogue's, lines to say.
 const LINE_MAX: usize = 1000;
+/// The same for a line of SMTP: AUTH has the longest (RFC 4954 §4).
+const SAID_MAX: usize = 12_288;
 
 pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let mut effects = one(state, key);
@@ -38,6 +41,9 @@ fn one(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return act(state, Action::Suspend);
     }
     state.shared.open_paste = false;
+    if state.shared.overlay.as_ref().is_some_and(Overlay::is_over_line) {
+        return answer_overlay(state, key);
+    }
     if state.shared.line.is_some() {
         return type_key(state, key);
     }
@@ -61,6 +67,7 @@ pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEve
     let first = keys.first();
     let repeats = keys.iter().all(|key| Some(key) == first);
     let all_named = text.trim_matches(['\r', '\n', '\t']).is_empty();
+    let by_hand = state.shared.line.as_ref().is_some_and(|line| line.purpose == Purpose::Say);
     let opens_line = text.starts_with(':') && !lines;
     let typed =
         if state.shared.line.is_some() { !lines } else { keys.len() < BURST || repeats || opens_line || all_named };
@@ -72,6 +79,11 @@ pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEve
         let mut effects: Vec<Effect> = keys.iter().flat_map(|key| one(state, *key)).collect();
         effects.extend(edited(state));
         return effects;
+    }
+    // The rest of it must not answer the question that a paste into a dialogue asks.
+    if by_hand {
+        state.shared.overlay = Some(Overlay::Unbracketed(text));
+        return Vec::new();
     }
     if looks_like_message(&text) {
         state.shared.line = None;
@@ -106,8 +118,13 @@ fn looks_like_message(text: &str) -> bool {
 }
 
 pub(super) fn paste(state: &mut State, text: String) -> Vec<Effect> {
+    if let Some(effects) = by_hand::paste(state, &text) {
+        return effects;
+    }
     let line = text.trim();
-    let one_line = line.len() <= LINE_MAX && !line.contains(['\r', '\n']);
+    let says = state.shared.line.as_ref().is_some_and(|line| line.purpose == Purpose::Say);
+    let most = if says { SAID_MAX } else { LINE_MAX };
+    let one_line = line.len() <= most && !line.contains(['\r', '\n']);
     if one_line {
         if line.is_empty() {
             state.shared.warn("nothing was pasted: the text is empty");

@@ -1,6 +1,7 @@
 //! What happens next: `update(&mut State, Event) -> Vec<Effect>`. Neither async nor with a clock. The focused input has the
 //! key first, then what lies over the panes, then the keymap; no key of a paste is ever a command.
 
+mod by_hand;
 mod keys;
 mod line;
 #[cfg(test)]
@@ -21,7 +22,6 @@ use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::event::{Delivery, Event, MAX_PASTE, NoText};
 use crate::tui::inquiry::{Inquiry, Stage, size};
-use crate::tui::panes::smtp::{LINE_HINT, MESSAGE_HINT};
 use crate::tui::state::{EngineStage, Overlay, Purpose, Shared, State};
 use crate::tui::view::pane_area;
 use keys::{burst, load, paste, point, press};
@@ -126,7 +126,7 @@ fn tell(shared: &mut Shared, id: JobId, event: JobEvent) -> Vec<Effect> {
         };
         inquiry.take(event);
         if let Some(transcript) = grown {
-            by_hand(shared, &transcript);
+            by_hand::grown(shared, &transcript);
             return Vec::new();
         }
         if refused {
@@ -158,21 +158,6 @@ fn seen_by_smtp(shared: &mut Shared) {
     let at = if line.severity >= Severity::Warning { domain.verdict.len().min(2) } else { domain.verdict.len() };
     domain.verdict.insert(at, line);
     domain.version += 1;
-}
-
-/// The line of a dialogue by hand: a secret is not shown, and the line closes with the dialogue.
-fn by_hand(shared: &mut Shared, transcript: &crate::check::Transcript) {
-    if let Some(line) = shared.line.as_mut().filter(|line| line.purpose == Purpose::Say) {
-        line.hidden = crate::smtp::typed::awaits_secret(transcript);
-        let hint = if crate::smtp::typed::awaits_message(transcript) { MESSAGE_HINT } else { LINE_HINT };
-        if line.hint != hint {
-            line.hint = hint.to_owned();
-        }
-        if transcript.finished {
-            shared.line = None;
-            shared.tell("the dialogue has ended; i begins another");
-        }
-    }
 }
 
 /// Domains and selectors of a message's signatures, by the facts that the contract names.

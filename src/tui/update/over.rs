@@ -4,7 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::keys::paste;
 use super::line::switch;
-use super::{act, dispatch, follow, quit};
+use super::{act, by_hand, dispatch, follow, quit};
+use crate::smtp::script::Pace;
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
 use crate::tui::state::{Choice, Menu, Overlay, State};
@@ -53,6 +54,17 @@ pub(super) fn answer_overlay(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             KeyCode::Esc | KeyCode::Char('n' | 'q') => {
                 state.shared.overlay = None;
                 state.shared.tell("not sent");
+            }
+            _ => {}
+        },
+        Some(Overlay::Several { .. }) => match key.code {
+            KeyCode::Enter => return by_hand::say(state, Pace::Polite),
+            KeyCode::Char('r') => return by_hand::say(state, Pace::Replies),
+            KeyCode::Char('a') => return by_hand::say(state, Pace::AtOnce),
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return quit(state),
+            KeyCode::Esc | KeyCode::Char('n' | 'q') => {
+                state.shared.overlay = None;
+                state.shared.tell("nothing of it was said");
             }
             _ => {}
         },

@@ -72,7 +72,8 @@ fn push(row: &mut Vec<Piece>, key: &str, word: &str) {
 fn keys(state: &State) -> Vec<(String, String)> {
     let say =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(key, word)| ((*key).to_owned(), (*word).to_owned())).collect();
-    if let Some(line) = &state.shared.line {
+    let over_line = state.shared.overlay.as_ref().is_some_and(Overlay::is_over_line);
+    if let Some(line) = state.shared.line.as_ref().filter(|_| !over_line) {
         return match line.purpose {
             Purpose::Say => {
                 say(&[("Enter", "say it"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave the line")])
@@ -108,6 +109,9 @@ fn keys(state: &State) -> Vec<(String, String)> {
         Some(Overlay::Menu(_)) => say(&[("Up Down", "choose"), ("Enter", "take it"), ("Esc", "close")]),
         Some(Overlay::ConfirmQuit(_)) => say(&[("q", "quit and lose it"), ("Esc", "stay")]),
         Some(Overlay::ConfirmSend { .. }) => say(&[("y", "send it"), ("Esc", "do not")]),
+        Some(Overlay::Several { .. }) => {
+            say(&[("Enter", "say them"), ("r", "one by one"), ("a", "all at once"), ("Esc", "say nothing")])
+        }
         Some(Overlay::Unbracketed(_)) => say(&[("Enter", "take it as a paste"), ("Esc", "drop it")]),
         None => state
             .panes

@@ -30,6 +30,10 @@ pub fn view(state: &State, area: Rect, buffer: &mut Buffer) {
             note(state, area, "quit?", &text, buffer);
         }
         Some(Overlay::ConfirmSend { text, .. }) => note(state, area, "send this message?", text, buffer),
+        Some(Overlay::Several { text, script }) => {
+            let lines = if script.len() == 1 { "1 line".to_owned() } else { format!("{} lines", script.len()) };
+            note(state, area, &format!("say {lines}?"), text, buffer);
+        }
         Some(Overlay::Unbracketed(text)) => {
             let text = format!(
                 "{} arrived faster than a person types, without the marks of a paste, so nothing of it was run as a command. \

@@ -194,13 +194,13 @@ impl SmtpPane {
         effects
     }
 
-    fn said(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+    fn say(&mut self, what: Move, shared: &mut Shared) -> Vec<Effect> {
         let Some(id) = open_by_hand(shared).map(|inquiry| inquiry.id) else {
             shared.warn("the dialogue has ended; i begins another");
             return Vec::new();
         };
         self.cursor = None;
-        vec![Effect::Say(id, Move::Send(text.as_bytes().to_vec()))]
+        vec![Effect::Say(id, what)]
     }
 
     fn ask_envelope(&self, shared: &mut Shared) {
@@ -385,8 +385,10 @@ impl Pane for SmtpPane {
             Action::SendMessage => send::offer_pane_message(shared),
             Action::Compose => return send::compose(shared),
             Action::Composed(id, message) => send::composed(*id, message.clone(), shared),
+            Action::SendPasted(message) => send::offer_pasted(message.clone(), shared),
+            Action::Script(script) => return self.say(Move::Script(script.clone()), shared),
             Action::Envelope => self.ask_envelope(shared),
-            Action::Answered(Purpose::Say, text) => return self.said(text, shared),
+            Action::Answered(Purpose::Say, text) => return self.say(Move::Send(text.clone().into_bytes()), shared),
             Action::Answered(Purpose::Envelope, text) => return self.set_envelope(text, shared),
             Action::CopyDialogue(form) => return self.copy_as(*form, shared),
             Action::CycleSource => {

@@ -272,7 +272,10 @@ pub(super) fn words_look(event: &TranscriptEvent) -> Look {
         TranscriptEvent::NotConnected(..) | TranscriptEvent::TlsFailed(..) | TranscriptEvent::TlsBroken(_) => {
             Look::Error
         }
-        TranscriptEvent::Silence(_) | TranscriptEvent::EarlyTalk(_) | TranscriptEvent::GaveUp(_) => Look::Warn,
+        TranscriptEvent::Silence(_)
+        | TranscriptEvent::EarlyTalk(_)
+        | TranscriptEvent::GaveUp(_)
+        | TranscriptEvent::Withheld(_) => Look::Warn,
         TranscriptEvent::Sent { .. } | TranscriptEvent::SentMessage { .. } => Look::Plain,
         TranscriptEvent::Connected { .. } | TranscriptEvent::Closed { .. } => Look::Dim,
     }

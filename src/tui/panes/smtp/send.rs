@@ -41,6 +41,13 @@ pub(super) fn offer_pane_message(shared: &mut Shared) {
     }
 }
 
+/// Asks before a message that was pasted after DATA goes out.
+pub(super) fn offer_pasted(message: Arc<[u8]>, shared: &mut Shared) {
+    if let Some(held) = waiting(shared) {
+        offer(message, "The message that you pasted", held, shared);
+    }
+}
+
 /// Opens the editor with a draft, or with what was written before and not sent.
 pub(super) fn compose(shared: &mut Shared) -> Vec<Effect> {
     let Some((id, _, transcript)) = waiting(shared) else { return Vec::new() };

@@ -126,7 +126,9 @@ pub fn annotate(transcript: &Transcript, host: &str) -> Vec<Note> {
             }
             TranscriptEvent::Closed { by_server: false, .. } => Note::ok("we closed"),
             TranscriptEvent::GaveUp(why) => Note::new(Severity::Warning, format!("mxray stopped here: {why}")),
-            TranscriptEvent::Withheld(_) => Note::new(Severity::Warning, "the rest of what was pasted; nothing of it went out"),
+            TranscriptEvent::Withheld(_) => {
+                Note::new(Severity::Warning, "the rest of what was pasted; nothing of it went out")
+            }
         };
         notes.push(note);
     }
@@ -280,13 +282,14 @@ fn ahead_of_replies(note: Note, ahead: &[Verb], offered: bool) -> Note {
         Some(Verb::StartTls) => {
             told("sent in the clear behind STARTTLS: a good server forgets it (RFC 3207 §4.2)".into())
         }
-        Some(verb) => told(format!(
-            "sent before the reply to {}, which must be the last of a group (RFC 2920 §3.1)",
-            verb.name()
-        )),
+        Some(verb) => {
+            told(format!("sent before the reply to {}, which must be the last of a group (RFC 2920 §3.1)", verb.name()))
+        }
         None if ahead.is_empty() => note,
         None if offered => Note { text: join(&note.text, "pipelined"), ..note },
-        None => told("sent before the reply to the command before it, and PIPELINING was not offered (RFC 2920)".into()),
+        None => {
+            told("sent before the reply to the command before it, and PIPELINING was not offered (RFC 2920)".into())
+        }
     }
 }
 
@@ -315,10 +318,7 @@ fn encrypted(tls: &TlsSession) -> Note {
         Ok(()) => Note::ok(format!("encrypted; the certificate is good for {}", tls.checked_name)),
         Err(fault) => {
             let why = super::certificate::why(fault, tls);
-            Note::new(
-                Severity::Warning,
-                format!("encrypted; {why}; a sender that does not check goes on, as we do"),
-            )
+            Note::new(Severity::Warning, format!("encrypted; {why}; a sender that does not check goes on, as we do"))
         }
     }
 }
@@ -397,7 +397,8 @@ mod tests {
         let told = notes(&format!("{greeted}\nC: NOOP\nC: MAIL FROM:<a@b>\nS: 250 ok\nS: 250 ok"));
         assert!(told[6].contains("before the reply to NOOP, which must be the last of a group"), "{told:?}");
         assert!(notes("*connect\nC: EHLO me\nS: 220 hi\nS: 250 x")[1].contains("before the greeting"));
-        let told = notes("*connect\nS: 220 hi\nC: EHLO me\nS: 250 STARTTLS\nC: STARTTLS\nC: NOOP\nS: 220 go\n*tls\nS: 250 ok");
+        let told =
+            notes("*connect\nS: 220 hi\nC: EHLO me\nS: 250 STARTTLS\nC: STARTTLS\nC: NOOP\nS: 220 go\n*tls\nS: 250 ok");
         assert!(told[5].contains("behind STARTTLS") && told[8] == "a line that nothing was asked for", "{told:?}");
     }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::check::Transcript;
 use crate::smtp::dot;
-use crate::smtp::session::{Session, Verb};
+use crate::smtp::session::{Exchange, Session, Verb};
 use crate::smtp::typed;
 
 /// Most commands of one script.
@@ -189,6 +189,10 @@ impl Script {
         if session.waiting().is_some() {
             return None;
         }
+        let leaves = |last: &Exchange| last.verb == Verb::Quit || last.reply.code() == Some(421);
+        if session.exchanges.last().is_some_and(leaves) {
+            return self.withhold_all("the server closes");
+        }
         // Nobody who wrote STARTTLS wants the rest said in clear text.
         if self.encrypts && session.tls.is_none() {
             return self.withhold_all("STARTTLS was refused, and they would go out in clear text");
@@ -278,6 +282,8 @@ fn counted(count: usize, one: &str, many: &str, why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::smtp::session::tests::transcript;
 
@@ -326,9 +332,12 @@ mod tests {
 
     #[test]
     fn what_is_offered_by_a_greeting_of_the_script_itself_counts() {
-        let steps = run("EHLO me\nRSET\nMAIL FROM:<>\nNOOP\nNOOP", Pace::Polite, "*connect\nS: 220 hi", &[
-            "250-mail\nS: 250 PIPELINING", "250 ok", "250 ok", "250 ok", "250 ok",
-        ]);
+        let steps = run(
+            "EHLO me\nRSET\nMAIL FROM:<>\nNOOP\nNOOP",
+            Pace::Polite,
+            "*connect\nS: 220 hi",
+            &["250-mail\nS: 250 PIPELINING", "250 ok", "250 ok", "250 ok", "250 ok"],
+        );
         assert_eq!(steps, ["EHLO me", "RSET|MAIL FROM:<>|NOOP", "NOOP"]);
     }
 
@@ -358,7 +367,11 @@ mod tests {
         let steps = run("STARTTLS\nEHLO me\nAUTH PLAIN AGEAYg==\n", Pace::Polite, GREETED, &["454 not now"]);
         assert_eq!(steps, ["STARTTLS", "2 lines not sent: STARTTLS was refused, and they would go out in clear text"]);
         let told = format!("{GREETED}\nC: STARTTLS\nS: 454 not now");
-        assert_eq!(run("NOOP\n", Pace::Polite, &told, &["250 ok"]), ["NOOP"], "who pastes after the refusal has seen it");
+        assert_eq!(
+            run("NOOP\n", Pace::Polite, &told, &["250 ok"]),
+            ["NOOP"],
+            "who pastes after the refusal has seen it"
+        );
     }
 
     #[test]
@@ -381,6 +394,43 @@ mod tests {
         assert!(read("NOOP\nxyzzy").unwrap().is_smtp());
         assert!(read(&"NOOP\n".repeat(MAX_COMMANDS + 1)).is_none());
         assert!(read(&"x".repeat(MAX_BYTES + 1)).is_none());
+    }
+
+    proptest! {
+        /// Whatever is pasted and whatever the server says, each line goes out once or is withheld, and no secret is shown.
+        #[test]
+        fn every_line_goes_out_once_or_is_withheld(
+            lines in prop::collection::vec("(NOOP|AUTH LOGIN|c2VjcmV0|DATA|STARTTLS|MAIL FROM:<>|RCPT TO:<a>|[.]|.{0,9})", 0..20),
+            replies in prop::collection::vec("(250 ok|334 |354 go|550 no|220 go|421 bye)", 0..40),
+            pace in prop::sample::select(vec![Pace::Polite, Pace::Replies, Pace::AtOnce]),
+        ) {
+            let text = lines.join("\n");
+            let mut script = Script::read(&text, &transcript(GREETED)).unwrap().at(pace);
+            let all = script.len();
+            let hidden = |(shown, part): (&String, &Part)| !matches!(part, Part::Answer(_)) || shown == "********";
+            prop_assert!(script.shown().iter().zip(&script.parts).all(hidden));
+            let (mut dialogue, mut said, mut replies) = (GREETED.to_owned(), 0, replies.iter());
+            loop {
+                let before = script.len();
+                match script.next(&transcript(&dialogue)) {
+                    Some(Step::Lines(lines)) => {
+                        for line in &lines {
+                            dialogue.push_str(&format!("\nC: {}", String::from_utf8_lossy(line).replace(['\n', '\r'], "")));
+                        }
+                    }
+                    Some(Step::Message(_)) => dialogue.push_str("\nC: ."),
+                    Some(Step::Withheld(_)) => {}
+                    None => match replies.next() {
+                        Some(reply) if !script.is_empty() => dialogue.push_str(&format!("\nS: {reply}")),
+                        _ => break,
+                    },
+                }
+                said += before - script.len();
+            }
+            let rest = script.len();
+            script.withheld_at_end();
+            prop_assert!(script.is_empty() && said + rest == all);
+        }
     }
 
     #[test]

@@ -293,9 +293,10 @@ impl<'a> Session<'a> {
         if exchange.verb == Verb::Data && exchange.reply.code() == Some(354) && number + 1 < self.exchanges.len() {
             let behind = self.exchanges.split_off(number + 1);
             let is_dot = |one: &&Exchange| {
-                transcript.entries.get(one.entry).is_some_and(|entry| {
-                    matches!(&entry.event, TranscriptEvent::Sent { line, .. } if line == b".")
-                })
+                transcript
+                    .entries
+                    .get(one.entry)
+                    .is_some_and(|entry| matches!(&entry.event, TranscriptEvent::Sent { line, .. } if line == b"."))
             };
             if let Some(dot) = behind.iter().find(is_dot).map(|dot| dot.entry) {
                 self.begin_message(transcript, dot);

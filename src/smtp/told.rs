@@ -58,12 +58,12 @@ pub(super) fn findings(talk: &Talk<'_>) -> Vec<Finding> {
             .with_reference("RFC 5321 §2.3.8"),
         );
     }
-    findings.extend(injected(transcript, host).or_else(|| early(transcript, &session, host)));
+    findings.extend(injected(transcript, &session, host).or_else(|| early(transcript, &session, host)));
     findings.into_iter().map(|finding| finding.with_evidence([lookup])).collect()
 }
 
 /// A server that answers, inside TLS, commands that came in the clear behind STARTTLS.
-fn injected(transcript: &Transcript, host: &str) -> Option<Finding> {
+fn injected(transcript: &Transcript, session: &Session<'_>, host: &str) -> Option<Finding> {
     let events = || transcript.entries.iter().map(|entry| &entry.event).enumerate();
     let sent = |event: &TranscriptEvent| match event {
         TranscriptEvent::Sent { line, .. } => Some(Verb::parse(line)),
@@ -72,16 +72,23 @@ fn injected(transcript: &Transcript, host: &str) -> Option<Finding> {
     let (tls, _) = events().find(|(_, event)| matches!(event, TranscriptEvent::TlsStarted(_)))?;
     let (asked, _) = events().take(tls).filter(|(_, event)| sent(event) == Some(Verb::StartTls)).last()?;
     let behind = events().take(tls).skip(asked + 1).any(|(_, event)| sent(event).is_some());
-    let spoke = events().skip(tls + 1).find_map(|(_, event)| match event {
-        TranscriptEvent::Received { .. } => Some(true),
-        other => sent(other).map(|_| false),
+    // It speaks first, or more often than it is asked; 421 is a server that has waited long enough.
+    let spoke = events().skip(tls + 1).find_map(|(at, event)| match event {
+        TranscriptEvent::Received { .. } => Some(at),
+        other => sent(other).map(|_| 0),
     });
+    let unasked = session.unasked.iter().copied().chain(spoke).filter(|at| *at > tls);
+    let answers = unasked
+        .filter_map(|at| transcript.entries.get(at))
+        .any(|entry| matches!(&entry.event, TranscriptEvent::Received { line, .. } if !line.starts_with(b"421")));
     let text = format!(
         "{host} answers inside TLS to what was sent in the clear behind STARTTLS: whoever sits on the way can put commands of their own into a session."
     );
-    (behind && spoke == Some(true)).then(|| {
+    (behind && answers).then(|| {
         Finding::error("smtp.starttls-injection", text)
-            .with_fix("Update the server: at STARTTLS it must forget what it has read and not yet answered (CVE-2011-0411).")
+            .with_fix(
+                "Update the server: at STARTTLS it must forget what it has read and not yet answered (CVE-2011-0411).",
+            )
             .with_reference("RFC 3207 §4.2")
     })
 }
@@ -342,7 +349,10 @@ mod tests {
         let sent = "*connect\nS: 220 hi\nC: EHLO me\nS: 250 STARTTLS\nC: STARTTLS\nC: NOOP\nS: 220 go\n*tls";
         let keeps = told_of(&format!("{sent}\nS: 250 ok\nC: EHLO me\nS: 250 mail"));
         assert!(keeps.len() == 1 && keeps[0].starts_with("smtp.starttls-injection"), "{keeps:?}");
+        let later = told_of(&format!("{sent}\nC: QUIT\nS: 250 ok\nS: 221 bye"));
+        assert!(later.iter().any(|one| one.starts_with("smtp.starttls-injection")), "{later:?}");
         assert_eq!(told_of(&format!("{sent}\nC: EHLO me\nS: 250 mail")), Vec::<String>::new());
+        assert!(!told_of(&format!("{sent}\nC: EHLO me\nS: 250 mail\nS: 421 idle"))[0].contains("injection"));
     }
 
     #[test]

@@ -160,7 +160,7 @@ pub const BINDINGS: &[Binding] = &[
         &[PaneId::Smtp],
         || Action::HandsOn,
         "type",
-        "Type SMTP by hand: Tab completes what the server offered, secrets are masked, mistakes are told and not forbidden",
+        "Type SMTP by hand: Tab completes what the server offered, secrets are masked, mistakes are told and not forbidden. Several lines pasted there go out pipelined, one by one, or all at once; asks before they do",
     ),
     bind(
         &[Char('h')],

@@ -23,6 +23,7 @@ mod published;
 mod smtp_certificates;
 mod smtp_hostile;
 mod smtp_lab;
+mod smtp_pipelining;
 mod smtp_source;
 mod smtp_stages;
 mod tui;

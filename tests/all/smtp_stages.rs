@@ -107,7 +107,8 @@ async fn speak(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), inside: bool,
     }
 }
 
-fn acceptor() -> tokio_rustls::TlsAcceptor {
+/// The certificate of a host of the demo world.
+pub fn acceptor() -> tokio_rustls::TlsAcceptor {
     let bundle = include_str!("../../assets/demo/tls.pem");
     let entry = bundle.split("\n# ").find(|entry| entry.starts_with(HOST)).unwrap();
     let chain = CertificateDer::pem_slice_iter(entry.as_bytes()).collect::<Result<_, _>>().unwrap();

@@ -178,6 +178,36 @@ fn a_whole_smtp_session_is_watched_then_held_by_hand() {
 }
 
 #[test]
+fn several_pasted_lines_go_out_together_by_hand_after_a_question() {
+    let (target, kept) = keeper("250-PIPELINING\r\n");
+    let terminal = Terminal::start(&[&target, "--dns", "127.0.0.1:9"], 120, 40);
+    terminal.wait("the end of the first look", |screen| screen.contains("221") && screen.contains("i type"));
+    terminal.send("i");
+    terminal.wait("the line", |screen| screen.contains("Tab completes") && screen.contains("220 keeper"));
+    terminal.send("EHLO me.example\r");
+    terminal.wait_for("250 HELP");
+    terminal.paste("MAIL FROM:<ann@me.example>\nRCPT TO:<bob@keeper.example>\nDATA\nSubject: x\n\n..dot\n.\n");
+    let screen = terminal.wait_for("say 7 lines?");
+    for told in ["PIPELINING is offered", "IN CLEAR TEXT", "C: DATA", "(a message of 3 lines, and its final dot)"] {
+        assert!(screen.contains(told), "{told}\n{screen}");
+    }
+    terminal.send("\x1b");
+    terminal.wait_for("nothing of it was said");
+    assert!(kept.try_recv().is_err(), "what was not confirmed goes nowhere");
+    terminal.paste("MAIL FROM:<ann@me.example>\nRCPT TO:<bob@keeper.example>\nDATA\nSubject: x\n\n..dot\n.\n");
+    terminal.wait_for("say 7 lines?");
+    terminal.send("\r");
+    terminal.wait("the group", |screen| screen.contains("pipelined") && screen.contains("2.0.0 kept"));
+    assert_eq!(kept.recv().expect("the message"), b"Subject: x\r\n\r\n..dot\r\n.\r\n", "as it was pasted");
+    terminal.send("QUIT\r");
+    terminal.wait_for("221 bye");
+    terminal.send("\x1b");
+    terminal.wait_for("q quit");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
 fn what_follows_an_end_of_paste_marker_inside_a_paste_is_text_and_no_key() {
     let terminal = Terminal::start(&["--demo"], 100, 30);
     terminal.wait_for("monsec.example");

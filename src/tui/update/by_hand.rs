@@ -59,13 +59,13 @@ fn question(script: &Script, transcript: &Transcript) -> String {
         true => "together as far as RFC 2920 lets them: PIPELINING is offered",
         false => "each when the one before is answered: PIPELINING is not offered (so far)",
     };
-    let mut rows = vec![
+    let mut rows: Vec<String> = script.warnings(transcript).iter().map(|warning| format!("! {warning}")).collect();
+    rows.extend([
         format!("Enter  {polite}"),
         "r      each when the one before is answered, whatever is offered".to_owned(),
         "a      all in one write, without waiting: a test of the server".to_owned(),
         String::new(),
-    ];
-    rows.extend(script.warnings(transcript).iter().map(|warning| format!("! {warning}")));
+    ]);
     let shown = script.shown();
     let more = shown.len().saturating_sub(SHOWN);
     rows.extend(shown.iter().take(SHOWN).map(|line| format!("C: {}", visible(line))));
@@ -78,6 +78,7 @@ fn question(script: &Script, transcript: &Transcript) -> String {
 /// The question is answered: the lines go out, and those that hold no secret can be repeated.
 pub(super) fn say(state: &mut State, pace: Pace) -> Vec<Effect> {
     let Some(Overlay::Several { script, .. }) = state.shared.overlay.take() else { return Vec::new() };
+    state.shared.notice = None;
     for line in script.kept() {
         if state.shared.said.last() != Some(&line) {
             state.shared.said.push(line);

@@ -415,7 +415,7 @@ fn heard(bytes: &[u8]) -> Transcript {
             probe::Move::StartTls => {
                 push(&mut transcript, TranscriptEvent::TlsFailed(HandshakeFault::Failed, "no".into()))
             }
-            probe::Move::Listen => {}
+            probe::Move::Listen | probe::Move::Script(_) => {}
             probe::Move::Reconnect => push(&mut transcript, TranscriptEvent::Connected { local: None, peer: None }),
             probe::Move::Hang => {
                 push(&mut transcript, TranscriptEvent::Closed { by_server: false, reset: false });

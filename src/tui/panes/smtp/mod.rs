@@ -47,7 +47,7 @@ use listener::Listener;
 use rows::{Place, Room, Rows, has_bytes, host, port};
 
 /// What stands on the line while it is empty.
-pub const LINE_HINT: &str = "a line of SMTP; Tab completes, Up repeats, Esc leaves the line";
+pub const LINE_HINT: &str = "a line of SMTP, or paste several; Tab completes, Up repeats, Esc leaves the line";
 /// The same while the server waits for a message.
 pub const MESSAGE_HINT: &str = "the message; a dot ends it. Or Esc, then c: your editor, m: that of pane 2";
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use crate::message::Message;
 use crate::message::received::Received;
+use crate::records::reserved::is_on_the_internet;
 
 /// How many `Received` fields are read for the border; loops are cut at 30 to 100 hops by every server.
 pub const MAX_HOPS: usize = 200;
@@ -95,7 +96,7 @@ pub fn border(message: &Message, hops: &[(usize, Received)], chosen: Option<usiz
     if let Some(border) = chosen.filter(|hop| *hop > 0).and_then(|hop| at(hop, "you chose it".into(), true)) {
         return Some(border);
     }
-    let public = |hop: &Received| hop.client_ip.filter(|ip| is_public(*ip));
+    let public = |hop: &Received| hop.client_ip.filter(|ip| is_on_the_internet(*ip));
     let outside = hops.iter().position(|(_, hop)| public(hop).is_some_and(|ip| !is_inside(hop, ip)));
     if let Some(hop) = witnessed(message, hops, outside) {
         return at(hop + 1, "an SPF result above it, written on the receiving side, names its address".into(), false);
@@ -230,24 +231,6 @@ fn pair(text: &str, key: &str) -> Option<String> {
         rest = after;
     }
     None
-}
-
-/// Whether an address can be that of a stranger on the Internet. Documentation networks count: they stand for such.
-pub fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || (a == 100 && (64..128).contains(&b)))
-        }
-        IpAddr::V6(v6) => {
-            !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local())
-        }
-    }
 }
 
 /// Whether two hosts belong to one registrable domain by the public suffix list: good enough to tell a provider's inner

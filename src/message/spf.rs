@@ -224,18 +224,18 @@ fn said(message: &Message, both: &Both, section: &mut Section) {
             SpfResult::Pass | SpfResult::Neutral => continue,
             SpfResult::None if !is_main => continue,
             SpfResult::None => {
-                ("spf.none", Severity::Info, format!("{identity} {domain} has no SPF policy to ask: {}", found.reason))
+                ("spf.none", Severity::Info, format!("{identity} {domain} has no SPF policy to ask: {}.", found.reason))
             }
             SpfResult::Fail => (
                 "spf.fail",
                 Severity::Error,
-                format!("The owner of {domain} ({identity}) says that {ip} may not send for it: {}", found.reason),
+                format!("The owner of {domain} ({identity}) says that {ip} may not send for it: {}.", found.reason),
             ),
             SpfResult::SoftFail => (
                 "spf.softfail",
                 Severity::Warning,
                 format!(
-                    "The owner of {domain} ({identity}) says that {ip} probably may not send for it: {}",
+                    "The owner of {domain} ({identity}) says that {ip} probably may not send for it: {}.",
                     found.reason
                 ),
             ),
@@ -243,14 +243,14 @@ fn said(message: &Message, both: &Both, section: &mut Section) {
                 "spf.temperror",
                 Severity::Warning,
                 format!(
-                    "SPF of {domain} ({identity}) could not be evaluated to its end: {} Whether {ip} may send is not known.",
+                    "SPF of {domain} ({identity}) could not be evaluated to its end: {}. Whether {ip} may send is not known.",
                     found.reason
                 ),
             ),
             SpfResult::PermError => (
                 "spf.permerror",
                 Severity::Warning,
-                format!("The SPF policy of {domain} ({identity}) cannot be evaluated: {}", found.reason),
+                format!("The SPF policy of {domain} ({identity}) cannot be evaluated: {}.", found.reason),
             ),
         };
         let severity = if is_main { worst } else { worst.min(Severity::Info) };

@@ -16,6 +16,12 @@ pub fn reserved(address: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// Whether an address can be that of a stranger on the Internet, an IPv4 address written as IPv6 included. Documentation
+/// networks count: they stand for such.
+pub fn is_on_the_internet(address: IpAddr) -> bool {
+    reserved(address.to_canonical()).is_none_or(|what| what.starts_with("for documentation"))
+}
+
 /// Whether a name is itself for documentation and tests (RFC 2606, RFC 6761): documentation addresses are at home there.
 pub fn is_example_name(name: &Name) -> bool {
     ["example", "test", "invalid", "localhost", "example.com", "example.net", "example.org"]

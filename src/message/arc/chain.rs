@@ -125,6 +125,10 @@ fn seal_input(message: &Message, instance: u32) -> Vec<u8> {
 }
 
 fn judge(message: &Message, links: &[Link<'_>]) -> (ArcResult, String) {
+    if message.skipped_fields() > 0 {
+        // A field that was not read may be the one that a set lacks, or one that a signature covers.
+        return (ArcResult::TempError, "the header has more fields than we read".into());
+    }
     let newest = links.last();
     if let Some(seal) = newest.and_then(|link| link.set.seal.as_ref())
         && seal.cv == Some(Cv::Fail)
@@ -175,5 +179,26 @@ fn judge(message: &Message, links: &[Link<'_>]) -> (ArcResult, String) {
     match open {
         Some(why) => (ArcResult::TempError, why),
         None => (ArcResult::Pass, String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::world::World;
+    use crate::message::MAX_FIELDS;
+
+    #[test]
+    fn a_header_that_was_not_read_to_its_end_breaks_no_chain() {
+        let tags = "a=rsa-sha256; d=b.c; s=k; b=YQ==";
+        let seal = format!("From: a@b.c\r\nARC-Seal: i=1; cv=none; {tags}\r\n");
+        let rest = "ARC-Authentication-Results: i=1; mx.b.c; none\r\n\r\nx\r\n";
+        let of = |text: String| {
+            let message = Message::parse(text.into_bytes().into(), crate::job::Envelope::default()).unwrap();
+            let world = World::parse("k._domainkey.b.c TXT \"p=\"").unwrap();
+            world.ask(OffsetDateTime::UNIX_EPOCH, |seen| evaluate(&message, seen).map(|chain| chain.result)).0
+        };
+        assert_eq!(of(format!("{seal}{rest}")), ArcResult::Fail);
+        assert_eq!(of(format!("{seal}{}{rest}", "X: y\r\n".repeat(MAX_FIELDS))), ArcResult::TempError);
     }
 }

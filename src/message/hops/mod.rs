@@ -12,10 +12,11 @@ use time::OffsetDateTime;
 use crate::check::{Check, Memo, Seen, Wait, all};
 use crate::finding::{Finding, Severity};
 use crate::message::Message;
-use crate::message::envelope::{MAX_HOPS, is_public};
+use crate::message::envelope::MAX_HOPS;
 use crate::message::received::{Received, date};
 use crate::name::Name;
 use crate::records::ptr::{Reverse, ReverseOutcome, fcrdns};
+use crate::records::reserved::is_on_the_internet;
 use crate::report::{Block, Cell, Fact, Link, Row, Section, Table};
 
 /// How many addresses are asked for their names; real chains have some five, a forged one has as many as it likes.
@@ -74,7 +75,7 @@ fn addresses(message: &Message) -> Vec<IpAddr> {
     let mut found: Vec<IpAddr> = Vec::new();
     let told = message.known().client_ip.as_ref().map(|told| told.value);
     for ip in told.into_iter().chain(message.hops().iter().filter_map(|(_, hop)| hop.client_ip)) {
-        if is_public(ip) && !found.contains(&ip) {
+        if is_on_the_internet(ip) && !found.contains(&ip) {
             found.push(ip);
         }
     }
@@ -327,10 +328,10 @@ fn crossing(message: &Message, reversed: &[Reverse], section: &mut Section) {
     let hop = message.border().and_then(|border| Some(&message.hops().get(border.hop - 1)?.1));
     let (by, in_the_clear) = match (hop, &message.envelope().heard) {
         (Some(hop), _) => {
-            let in_the_clear = tls(hop) == Some(false) && hop.client_ip.is_some_and(is_public);
+            let in_the_clear = tls(hop) == Some(false) && hop.client_ip.is_some_and(is_on_the_internet);
             (hop.by.as_deref().unwrap_or("the border"), in_the_clear)
         }
-        (None, Some(heard)) => ("mxray's listener", heard.tls.is_none() && is_public(heard.client.ip())),
+        (None, Some(heard)) => ("mxray's listener", heard.tls.is_none() && is_on_the_internet(heard.client.ip())),
         (None, None) => return,
     };
     if in_the_clear {

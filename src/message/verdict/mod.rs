@@ -96,8 +96,11 @@ impl Read<'_> {
             "pass" => self.proven(&author),
             "fail" => self.not_proven(&author),
             "temperror" => (format!("NOT KNOWN: {reason}."), Severity::Warning),
-            _ if self.signatures().iter().any(|one| one["result"] == "pass" && one["aligned"] == true) => (
-                format!("PROBABLY: {author} signed it, and publishes no policy that says what to expect."),
+            _ if self.has_proof() => (
+                format!(
+                    "PROBABLY: {author} {}, and publishes no policy that says what to expect.",
+                    self.by_what(self.is_sent_by_author())
+                ),
                 Severity::Info,
             ),
             _ => (
@@ -165,7 +168,7 @@ impl Read<'_> {
         let whole = self.signatures().iter().any(|one| {
             one["result"] == "pass" && one["aligned"] == true && one["body_covered_bytes"] == one["body_bytes"]
         });
-        let by_spf = self.fact("dmarc", "spf_aligned") == Some(&Value::Bool(true));
+        let by_spf = self.is_sent_by_author();
         if !whole && !by_spf {
             let some = self.signatures().iter().any(|one| {
                 one["result"] == "pass" && one["aligned"] == true && one["body_covered_bytes"].as_u64() > Some(0)
@@ -178,6 +181,17 @@ impl Read<'_> {
             return (text, Severity::Error);
         }
         (format!("yes: {author} {}. That does not make it honest.", self.by_what(by_spf)), Severity::Ok)
+    }
+
+    /// Whether SPF passes for a domain of the author's.
+    fn is_sent_by_author(&self) -> bool {
+        self.fact("dmarc", "spf_aligned") == Some(&Value::Bool(true))
+    }
+
+    /// Whether anything that passes belongs to the author.
+    fn has_proof(&self) -> bool {
+        let signed = self.signatures().iter().any(|one| one["result"] == "pass" && one["aligned"] == true);
+        signed || self.is_sent_by_author()
     }
 
     /// What proves the author, in a few words.

@@ -116,6 +116,17 @@ fn what_was_signed_before_most_of_it_was_added_is_an_error() {
 }
 
 #[test]
+fn without_a_policy_what_passes_by_spf_is_told_too() {
+    let came = "Return-Path: <x@bank.example>\r\nReceived: from out (out [192.0.2.1]) by mx.corp.example with ESMTP; Tue, 24 Nov 2026 09:58:12 +0000\r\n";
+    let raw = format!("{came}From: a@bank.example\r\nSubject: x\r\n\r\nx\r\n");
+    let lines = answers("bank.example TXT \"v=spf1 ip4:192.0.2.1 -all\"\n", &raw);
+    assert_eq!(
+        lines[0],
+        "PROBABLY: bank.example let it be sent (SPF), and publishes no policy that says what to expect."
+    );
+}
+
+#[test]
 fn no_policy_is_not_a_no() {
     assert!(answers(KEY, RFC8463)[0].starts_with("PROBABLY"));
     assert!(answers("x EMPTY", RFC8463)[0].starts_with("NOT PROVEN"));

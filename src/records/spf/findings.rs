@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::check::Absence;
 use crate::finding::{Finding, Span};
+use crate::records::reserved::is_on_the_internet;
 use crate::records::spf::evaluate::{MAX_LOOKUPS, MAX_VOIDS};
 use crate::records::spf::explain::known_modifier;
 use crate::records::spf::parse::{Mechanism, Qualifier, SpfRecord, Term, TermKind};
@@ -241,7 +242,7 @@ fn range(network: &Network, text: &str, span: Span) -> Option<Finding> {
             format!("\"{text}\" allows a /{prefix}, the size of a large network operator: strangers may pass."),
         )
         .with_fix("Narrow it to the servers that send your mail."),
-        (address, _) if is_private(address) => Finding::info(
+        (address, _) if !is_on_the_internet(address) => Finding::info(
             "spf.private-address",
             format!(
                 "\"{text}\" names addresses that are never seen on the Internet; only your own inside can match it."
@@ -257,13 +258,6 @@ fn range(network: &Network, text: &str, span: Span) -> Option<Finding> {
         _ => return None,
     };
     Some(finding.with_reference("RFC 7208 §5.6").with_span(span))
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unique_local(),
-    }
 }
 
 /// What holds for everybody else.

@@ -70,6 +70,7 @@ fn each_record_gets_the_findings_it_deserves() {
         ("v=spf1 ~all ra=postmaster rp=10 rr=all", &[]),
         ("v=spf1 mx mx ~all", &["spf.duplicate"]),
         ("v=spf1 ip4:198.51.100.0/24 ip4:198.51.100.7 ~all", &["spf.shadowed"]),
+        ("v=spf1 ip4:100.64.0.1 ~all", &["spf.private-address"]),
         ("v=spf1 ip4:198.51.100.0/28 include:inc.test ~all", &[]),
         ("v=spf1 a:gone.test ~all", &["spf.void-lookup"]),
         (
@@ -230,6 +231,24 @@ fn several_records_are_a_permerror_and_are_merged() {
     assert_eq!(ids(&settled), ["spf.several-records"]);
     assert_eq!(settled.section.facts["records"], 2);
     assert_eq!(settled.section.suggestions[0].value, "v=spf1 mx ip4:198.51.100.7 ~all");
+}
+
+#[test]
+fn a_term_that_decides_is_not_called_covered() {
+    let world = |record: &str, included: &str| {
+        audit(&format!("a.test TXT \"{record}\"\ni.test TXT \"{included}\"\na.test A 198.51.100.1"))
+    };
+    for (record, included, is_covered) in [
+        ("v=spf1 include:i.test ip4:192.0.2.7 ~all", "v=spf1 ip4:192.0.2.0/24 ~all", true),
+        ("v=spf1 include:i.test ip4:192.0.2.7 ~all", "v=spf1 -ip4:192.0.2.7 ip4:192.0.2.0/24 ~all", false),
+        ("v=spf1 redirect=i.test ip4:192.0.2.7", "v=spf1 ip4:192.0.2.0/24 ~all", false),
+    ] {
+        let told = world(record, included);
+        let terms: Vec<&str> = told.section.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!(terms.contains(&"spf.shadowed"), is_covered, "{record} / {included}: {terms:?}");
+        let dropped = told.section.suggestions.iter().any(|proposed| !proposed.value.contains("192.0.2.7"));
+        assert!(is_covered || !dropped, "{record} / {included}");
+    }
 }
 
 #[test]

@@ -23,15 +23,23 @@ pub(super) fn number(node: &mut Node, running: &mut u32) {
 }
 
 /// Marks terms whose addresses an earlier passing term has matched already. Only where both pass on every way up is the
-/// later one without effect.
+/// later one without effect. Behind a term that fails or is neutral a pass may not be reached (an included record that
+/// fails does not match), so nothing behind one counts.
 pub(super) fn shade(node: &mut Node, earlier: &mut Vec<(Network, String)>, passes: bool) {
-    for term in &mut node.terms {
+    let is_redirect = |term: &TermNode| matches!(term.term.kind, TermKind::Redirect(_));
+    let mut is_open = passes;
+    // `redirect` is evaluated last, wherever it stands (§6.1).
+    let (redirects, terms): (Vec<_>, Vec<_>) = node.terms.iter_mut().partition(|term| is_redirect(term));
+    for term in terms.into_iter().chain(redirects) {
         if term.reach != Reach::Reached {
             continue;
         }
         let passing = match &term.term.kind {
-            TermKind::Directive { qualifier, .. } => passes && *qualifier == Qualifier::Pass,
-            TermKind::Redirect(_) => passes,
+            TermKind::Directive { qualifier: Qualifier::Pass, .. } | TermKind::Redirect(_) => is_open,
+            TermKind::Directive { .. } => {
+                is_open = false;
+                false
+            }
             TermKind::Exp(_) | TermKind::Other { .. } | TermKind::Invalid(_) => false,
         };
         if passing && !term.networks.is_empty() {

@@ -70,7 +70,8 @@ fn injected(transcript: &Transcript, session: &Session<'_>, host: &str) -> Optio
         _ => None,
     };
     let (tls, _) = events().find(|(_, event)| matches!(event, TranscriptEvent::TlsStarted(_)))?;
-    let (asked, _) = events().take(tls).filter(|(_, event)| sent(event) == Some(Verb::StartTls)).last()?;
+    let before = transcript.entries.get(..tls)?;
+    let asked = before.iter().rposition(|entry| sent(&entry.event) == Some(Verb::StartTls))?;
     let behind = events().take(tls).skip(asked + 1).any(|(_, event)| sent(event).is_some());
     // It speaks first, or more often than it is asked; 421 is a server that has waited long enough.
     let spoke = events().skip(tls + 1).find_map(|(at, event)| match event {

@@ -79,29 +79,13 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, how
     }
 }
 
-/// Says a script by hand once the server has greeted, then `after` once all is answered; what came of it.
-async fn say(how: Server, script: &str, pace: Pace, after: Option<&str>) -> (Vec<String>, Transcript, Arc<Report>) {
-    let heard = Heard::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = listener.local_addr().unwrap().to_string();
-    let told = heard.clone();
-    let server = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        socket.write_all(b"220 mail.example\r\n").await.unwrap();
-        let mut clear = BufReader::new(socket);
-        if serve(&mut clear, how, &told).await.is_some() {
-            let kept = if how == Server::KeepsTheClear { clear.buffer().to_vec() } else { Vec::new() };
-            let secure = acceptor().accept(clear.into_inner()).await.unwrap();
-            let (reader, writer) = tokio::io::split(secure);
-            let mut inside = BufReader::new(tokio::io::join(std::io::Cursor::new(kept).chain(reader), writer));
-            serve(&mut inside, how, &told).await;
-        }
-    });
+/// Says a script by hand to a server once it has greeted, then `after` once all is answered; what came of it.
+async fn by_hand(target: &str, script: &str, pace: Pace, after: Option<&str>) -> (Transcript, Arc<Report>) {
     let upstreams = vec![Upstream::Plain("127.0.0.1:9".parse().unwrap())];
     let engine = crate::job::engine(Settings { upstreams, timeout: Duration::from_secs(3), ..Settings::default() });
     let plan = SmtpPlan { hands_on: true, ..SmtpPlan::default() };
     let id = JobId(1);
-    engine.start(id, Job::new(Task::Smtp { target, plan }));
+    engine.start(id, Job::new(Task::Smtp { target: target.to_owned(), plan }));
     let mut transcript = Transcript::default();
     let mut moves: Vec<Move> = after.map(|line| Move::Send(line.as_bytes().to_vec())).into_iter().collect();
     moves.push(Move::Script(Box::new(Script::read(script, &transcript).unwrap().at(pace))));
@@ -126,6 +110,28 @@ async fn say(how: Server, script: &str, pace: Pace, after: Option<&str>) -> (Vec
         }
     };
     let report = tokio::time::timeout(Duration::from_secs(30), watched).await.expect("the dialogue ends");
+    (transcript, report)
+}
+
+/// The same to a server of this kind, and what it heard.
+async fn say(how: Server, script: &str, pace: Pace, after: Option<&str>) -> (Vec<String>, Transcript, Arc<Report>) {
+    let heard = Heard::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let told = heard.clone();
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"220 mail.example\r\n").await.unwrap();
+        let mut clear = BufReader::new(socket);
+        if serve(&mut clear, how, &told).await.is_some() {
+            let kept = if how == Server::KeepsTheClear { clear.buffer().to_vec() } else { Vec::new() };
+            let secure = acceptor().accept(clear.into_inner()).await.unwrap();
+            let (reader, writer) = tokio::io::split(secure);
+            let mut inside = BufReader::new(tokio::io::join(std::io::Cursor::new(kept).chain(reader), writer));
+            serve(&mut inside, how, &told).await;
+        }
+    });
+    let (transcript, report) = by_hand(&target, script, pace, after).await;
     server.await.unwrap();
     let heard = heard.lock().unwrap().clone();
     (heard, transcript, report)
@@ -190,4 +196,28 @@ async fn what_is_left_when_the_server_goes_away_is_told_and_not_sent() {
     let (heard, transcript, _) = say(Server::OneByOne, "NOOP\nQUIT\nRSET\nNOOP\n", Pace::Polite, None).await;
     assert_eq!(heard, ["NOOP", "QUIT"]);
     assert!(notes(&transcript).join("\n").contains("2 lines not sent: the server closes"));
+}
+
+/// Postfix and Exim, as they are (`../shared/peers`).
+#[tokio::test]
+async fn real_servers_take_a_group_inside_tls_and_forget_what_stood_behind_starttls() {
+    if std::env::var("MXRAY_PEERS").is_err() {
+        println!("peers: pipelining by hand: not run, MXRAY_PEERS is not set");
+        return;
+    }
+    for target in ["127.0.0.1:2525", "127.0.0.1:2550"] {
+        let script = "EHLO me.example\nSTARTTLS\nEHLO me.example\nMAIL FROM:<a@b.example>\nRCPT TO:<c@example.test>\nRSET\nQUIT\n";
+        let (transcript, report) = by_hand(target, script, Pace::Polite, None).await;
+        let (session, told) = (Session::read(&transcript), notes(&transcript).join("\n"));
+        assert!(session.tls.is_some() && session.waiting().is_none() && session.unasked.is_empty(), "{told}");
+        assert!(told.contains("RSET | forgets the transaction; pipelined") && told.contains("221"), "{told}");
+        let ids = |report: &Report| {
+            report.sections.iter().flat_map(|one| &one.findings).map(|one| one.id).collect::<Vec<_>>()
+        };
+        assert!(!ids(&report).iter().any(|id| id.starts_with("smtp.")), "{:?}", ids(&report));
+        let injected = "EHLO me.example\nSTARTTLS\nRSET\n";
+        let (transcript, report) = by_hand(target, injected, Pace::AtOnce, Some("QUIT")).await;
+        assert!(!ids(&report).contains(&"smtp.starttls-injection"), "{}", notes(&transcript).join("\n"));
+    }
+    println!("peers: pipelining by hand with 2 of 2 servers");
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+/// The names of the colour themes.
+pub const THEMES: [&str; 7] = ["mono", "none", "light", "sixteen", "16", "true", "truecolor"];
+
 /// Everything that can be set for the engine.
 #[derive(Clone, Debug)]
 pub struct Settings {

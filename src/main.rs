@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use mxray::cli::args::Color;
 use mxray::cli::{self, Failure, Request, Screen};
 use mxray::config::Settings;
 use mxray::lab::Lab;
@@ -45,6 +46,9 @@ fn options(screen: Screen) -> Options {
     options.only = screen.only;
     if let Some(name) = &screen.theme {
         options.theme = options.theme.named(name);
+    }
+    if screen.color == Color::Never {
+        options.theme = options.theme.named("mono");
     }
     if screen.demo {
         options.offers = offers();

@@ -63,7 +63,8 @@ pub enum Command {
         #[command(flatten)]
         plan: PlanArguments,
     },
-    /// Listen as a mail server and show what senders say: one JSON line an event. Nothing is delivered or relayed.
+    /// Listen as a mail server and show what senders say: one JSON line an event, or --format text. Nothing is delivered or
+    /// relayed.
     Listen {
         /// Where to listen; port 0 takes any that is free (the default: 127.0.0.1:2525, which only this machine reaches)
         #[arg(value_name = "ADDR:PORT")]
@@ -193,9 +194,9 @@ pub enum Tls {
 /// What every command takes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// How the report is written.
-    #[arg(long, value_enum, value_name = "FORMAT", global = true, default_value_t, hide_possible_values = false)]
-    pub format: Format,
+    /// How the report is written (the default: text; of listen: json)
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    pub format: Option<Format>,
     /// A name server: IP, IP:PORT, tls://IP:PORT#NAME or https://HOST/path; repeatable (the default: the system's)
     #[arg(long, value_name = "SERVER", global = true)]
     pub dns: Vec<String>,
@@ -296,7 +297,7 @@ mod tests {
             vec!["mxray", "domain", "monsec.io", "--dns", "192.0.2.1", "--format", "json"],
         ] {
             let arguments = Arguments::try_parse_from(line).unwrap();
-            assert_eq!(arguments.options.format, Format::Json);
+            assert_eq!(arguments.options.format, Some(Format::Json));
             assert_eq!(arguments.options.dns, ["192.0.2.1"]);
         }
     }

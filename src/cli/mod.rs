@@ -12,6 +12,8 @@ mod mailbox;
 mod request;
 mod run;
 
+use std::io::IsTerminal;
+
 pub use crate::print::{json, markdown, text};
 pub use failure::Failure;
 pub use listen::{Listening, listen};
@@ -23,11 +25,34 @@ pub fn schema() -> &'static str {
     include_str!("../../assets/schema.json")
 }
 
-/// The manual page.
+/// Whether standard output is a terminal that shows colours and a person who wants them (no-color.org; an empty value is none).
+fn may_colour() -> bool {
+    let set = |key: &str| std::env::var(key).unwrap_or_default();
+    std::io::stdout().is_terminal() && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
+}
+
+/// The manual page: the program's own, then each command with what it takes.
 fn man(command: clap::Command) -> Result<String, Failure> {
     let mut roff = Vec::new();
-    clap_mangen::Man::new(command).render(&mut roff)?;
-    Ok(String::from_utf8_lossy(&roff).into_owned())
+    clap_mangen::Man::new(command.clone()).render(&mut roff)?;
+    let mut page = String::from_utf8_lossy(&roff).into_owned();
+    for one in command.get_subcommands() {
+        let name = format!("mxray {}", one.get_name());
+        let man = clap_mangen::Man::new(one.clone().bin_name(&name));
+        let mut roff = Vec::new();
+        man.render_synopsis_section(&mut roff)?;
+        man.render_description_section(&mut roff)?;
+        man.render_options_section(&mut roff)?;
+        page.push_str(&format!(".SH \"{}\"\n", name.to_uppercase()));
+        // The headings of a page of its own are none here.
+        let text = String::from_utf8_lossy(&roff).into_owned();
+        for line in text.lines().filter(|line| !line.starts_with(".ie ") && !line.starts_with(".el ")) {
+            let line = if line.starts_with(".SH ") { ".PP" } else { line };
+            page.push_str(line);
+            page.push('\n');
+        }
+    }
+    Ok(page)
 }
 
 /// The completions of a shell.

@@ -2,7 +2,7 @@
 //! with what to do about it. Nothing here touches the network.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::args::{Arguments, Color, Command, FailOn, Format, Options, PlanArgume
 use super::failure::Failure;
 use super::layers::{Layers, Set};
 use crate::check::{Stage, TlsMode};
-use crate::config::{ConnectTo, Settings, Upstream};
+use crate::config::{ConnectTo, Settings, THEMES, Upstream};
 use crate::job::{Envelope, Family, Job, SmtpPlan, Task};
 use crate::lab::Lab;
 use crate::name::Name;
@@ -52,6 +52,8 @@ pub struct Screen {
     pub demo: bool,
     /// The name of the colour theme, where one is set.
     pub theme: Option<String>,
+    /// When the screen is coloured.
+    pub color: Color,
 }
 
 /// Reports to be made and how they are written.
@@ -82,8 +84,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => {
             let help = error.render();
-            let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            return Ok(Request::Print(if terminal { help.ansi().to_string() } else { help.to_string() }));
+            return Ok(Request::Print(if super::may_colour() { help.ansi().to_string() } else { help.to_string() }));
         }
         Err(error) => return Err(Failure::Usage(one_line(&error.to_string()))),
     };
@@ -110,7 +111,8 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         }
         Command::Listen { address, reply, save, messages } => {
             let plan = super::listen::plan(address.as_deref(), &reply)?;
-            let listening = super::Listening { plan, save, messages, fail_on: options.fail_on };
+            let form = super::listen::Form::of(options.format)?;
+            let listening = super::Listening { plan, save, messages, fail_on: options.fail_on, form };
             return Ok(Request::Listen(Box::new(listening)));
         }
         Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
@@ -184,7 +186,7 @@ fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -
         jobs: tasks.into_iter().map(job).collect(),
         more: more.then(|| job(pattern)),
         settings,
-        format: options.format,
+        format: options.format.unwrap_or_default(),
         fail_on: options.fail_on,
         color: options.color,
         demo: options.demo,
@@ -267,8 +269,12 @@ fn screen(
     if let Some(target) = &target {
         check_target(target)?;
     }
-    let (selectors, only, demo) = (options.selector, options.only, options.demo);
-    Ok(Screen { settings, target, message, selectors, only, demo, theme: theme.map(|theme| theme.value) })
+    if let Some(Set { value, at }) = theme.as_ref().filter(|theme| !THEMES.contains(&theme.value.as_str())) {
+        let why = format!("{at}: there is no theme {value:?}; there are mono, sixteen, light and true");
+        return Err(Failure::Usage(why));
+    }
+    let (selectors, only, demo, color) = (options.selector, options.only, options.demo, options.color);
+    Ok(Screen { settings, target, message, selectors, only, demo, color, theme: theme.map(|theme| theme.value) })
 }
 
 fn check_target(target: &str) -> Result<(), Failure> {
@@ -300,18 +306,27 @@ fn read_text() -> Result<String, Failure> {
 }
 
 fn read_message(path: &Path) -> Result<Arc<[u8]>, Failure> {
+    read_up_to(MAX_MESSAGE, path)
+}
+
+/// Reads a file or standard input whole. What is longer is refused: a part of a message would be judged as a damaged one.
+fn read_up_to(most: u64, path: &Path) -> Result<Arc<[u8]>, Failure> {
     let mut raw = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(MAX_MESSAGE).read_to_end(&mut raw)
+        std::io::stdin().lock().take(most + 1).read_to_end(&mut raw)
     } else {
         std::fs::File::open(path).and_then(|file| {
             // One read for the whole of a file that says how long it is.
-            let length = file.metadata().map_or(0, |about| about.len().min(MAX_MESSAGE));
+            let length = file.metadata().map_or(0, |about| about.len().min(most));
             raw.reserve_exact(usize::try_from(length).unwrap_or(0).saturating_add(1));
-            file.take(MAX_MESSAGE).read_to_end(&mut raw)
+            file.take(most + 1).read_to_end(&mut raw)
         })
     };
     read.map_err(|error| Failure::file("read", path, &error))?;
+    if raw.len() as u64 > most {
+        let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+        return Err(Failure::Job(format!("{name} is too large: mxray reads up to {} MB", most >> 20)));
+    }
     Ok(raw.into())
 }
 
@@ -357,6 +372,7 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::listen::Form;
     use super::*;
 
     fn ask(line: &[&str]) -> Result<Request, Failure> {
@@ -392,6 +408,23 @@ mod tests {
     fn a_missing_file_is_no_mistake_of_the_command_line() {
         assert_eq!(failure(&["message", "/no/such/file"]).0, 3);
         assert_eq!(failure(&["./no-such.eml"]).0, 3);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_and_not_judged_in_part() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "0123456789").unwrap();
+        assert_eq!(read_up_to(10, file.path()).unwrap().len(), 10);
+        let failure = read_up_to(9, file.path()).unwrap_err();
+        assert!(failure.status() == 3 && failure.to_string().contains("too large"), "{failure}");
+    }
+
+    #[test]
+    fn a_listener_writes_events_or_text_and_nothing_else() {
+        for (words, form) in [(&["listen"][..], Form::Events), (&["listen", "--format", "text"], Form::Text)] {
+            assert!(matches!(ask(words), Ok(Request::Listen(listening)) if listening.form == form), "{words:?}");
+        }
+        assert_eq!(failure(&["listen", "--format", "markdown"]).0, 2);
     }
 
     #[test]

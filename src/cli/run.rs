@@ -158,9 +158,8 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(reports: &'a Reports, several: bool) -> Writer<'a> {
         let terminal = std::io::stdout().is_terminal();
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = match reports.color {
-            Color::Auto => terminal && !no_color,
+            Color::Auto => super::may_colour(),
             Color::Always => true,
             Color::Never => false,
         };

@@ -227,6 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn each_theme_that_can_be_set_is_one() {
+        let odd = Theme { palette: Palette::SixteenOnLight, ascii: true };
+        for name in crate::config::THEMES {
+            let (one, other) = (odd.named(name), Theme::default().named(name));
+            assert_eq!(one.palette, other.palette, "{name} depends on what was before: it is no theme");
+        }
+    }
+
+    #[test]
     fn the_environment_decides_colours_and_signs() {
         assert_eq!(theme(&[("TERM", "xterm-256color"), ("LANG", "de_DE.UTF-8")]).palette, Palette::Sixteen);
         assert_eq!(theme(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]).palette, Palette::True);

@@ -71,13 +71,23 @@ pub fn notes(visit: &Visit) -> Vec<Note> {
 
 /// A session to keep or to hand on, as text.
 pub fn text(visit: &Visit) -> String {
-    let mut out = format!("# session {} of {} with mxray's listener\n", visit.number, visit.client);
+    let mut out = text_head(visit);
     for (entry, note) in visit.transcript.entries.iter().zip(notes(visit)) {
-        let (who, words) = line_of(entry);
-        let at = entry.at.as_secs_f64() * 1000.0;
-        let _ = writeln!(out, "{at:>7.1} | {who:<3} | {}  | {}", visible(&words), visible(&note.text));
+        out.push_str(&text_line(entry, &note));
     }
     out
+}
+
+/// The first line of [`text`].
+pub fn text_head(visit: &Visit) -> String {
+    format!("# session {} of {} with mxray's listener\n", visit.number, visit.client)
+}
+
+/// An entry as [`text`] has it.
+pub fn text_line(entry: &TranscriptEntry, note: &Note) -> String {
+    let (who, words) = line_of(entry);
+    let at = entry.at.as_secs_f64() * 1000.0;
+    format!("{at:>7.1} | {who:<3} | {}  | {}\n", visible(&words), visible(&note.text))
 }
 
 /// The same as JSON, in the shape of a saved dialogue, so that it is read again like one (`crate::smtp::import`).

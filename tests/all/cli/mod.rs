@@ -78,12 +78,34 @@ fn help_version_schema_manual_and_completions_print_and_end_well() {
         (&["--version"], "mxray 0."),
         (&["schema"], "json-schema.org"),
         (&["man"], ".TH mxray"),
+        (&["man"], "hang\\-up=MOMENT"),
+        (&["man"], "\\-\\-client\\-ip"),
         (&["completions", "bash"], "_mxray"),
         (&["completions", "fish"], "complete -c mxray"),
     ] {
         let ran = run(line);
         assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{line:?}");
         assert!(ran.out.contains(says) && !ran.out.contains('\u{1b}'), "{line:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_theme_that_is_none_is_told_with_its_place() {
+    let mut command = mxray(&["--demo"]);
+    command.env("MXRAY_THEME", "solarized");
+    let ran = ran(command);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("MXRAY_THEME") && ran.err.contains("mono"), "{}", ran.err);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_three_and_says_why() {
+    for line in [&["lint", "v=spf1 -all"][..], &["schema"], &["--help"], &["listen", "127.0.0.1:0"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = mxray(line).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!((ran.status.code(), said.lines().count()), (Some(3), 1), "{line:?}: {said}");
+        assert!(said.contains("cannot write the result"), "{line:?}: {said}");
     }
 }
 

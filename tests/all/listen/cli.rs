@@ -131,6 +131,37 @@ fn a_mail_is_told_event_by_event_saved_for_its_owner_and_ends_the_program() {
 }
 
 #[test]
+fn a_person_reads_lines_that_can_be_pasted_again() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mxray"))
+        .args(["listen", "127.0.0.1:0", "--format", "text", "--messages", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    let address = first.strip_prefix("listening on ").and_then(|rest| rest.split(',').next()).unwrap();
+    assert!(first.contains("answering: accept; nothing is delivered"), "{first}");
+    send(address, &MAIL);
+    let mut text = String::new();
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("# session 1 of 127.0.0.1:"), "{text}");
+    let told = "message 1: 23 bytes from <a@example.org> to <b@example.com>, answered 250";
+    for said in ["| C   | MAIL FROM:<a@example.org>  | ", told, "although STARTTLS was offered"] {
+        assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");
+    }
+    assert_eq!(lines.last(), Some(&"ended, as many messages came as were wanted: 1 session, 1 message; worst: note"));
+    assert!(!text.chars().any(|c| c != '\n' && mxray::untrusted::is_hidden(c)), "{text}");
+    let again = mxray::smtp::import::import(&text).unwrap();
+    let verbs: Vec<_> =
+        mxray::smtp::session::Session::read(&again.transcript).exchanges.iter().map(|e| e.verb).collect();
+    assert!(verbs.ends_with(&[mxray::smtp::session::Verb::Message, mxray::smtp::session::Verb::Quit]), "{verbs:?}");
+}
+
+#[test]
 fn a_signal_ends_it_cleanly() {
     for signal in ["INT", "TERM"] {
         let program = Program::start(&[]);

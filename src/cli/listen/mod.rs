@@ -1,5 +1,8 @@
-//! `mxray listen`: one JSON line an event, until a signal or enough messages end it. What is strange counts like the
+//! `mxray listen`: one JSON line an event, or lines for a person, until a signal or enough messages end it. What is strange counts like the
 //! findings of a report: `--fail-on` makes the exit status of it.
+
+mod events;
+mod said;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -7,18 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::args::FailOn;
+use super::args::{FailOn, Format};
 use super::failure::{Failure, complain};
 use super::run::fails;
-use crate::check::{Captured, ListenerNews, TranscriptEntry, TranscriptEvent, Visit};
+use crate::check::{Captured, ListenerNews, Visit};
 use crate::engine::listen::Listener;
 use crate::finding::Severity;
-use crate::smtp::lines;
 use crate::smtp::listen::{Plan, Scenario, address, words};
 use crate::untrusted::escaped_json;
 
@@ -35,6 +35,28 @@ pub struct Listening {
     pub messages: Option<u64>,
     /// From which severity on the run fails.
     pub fail_on: FailOn,
+    /// How what happens is told.
+    pub form: Form,
+}
+
+/// How what happens is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON object a line.
+    Events,
+    /// Lines for a person, as a session is copied on the screen.
+    Text,
+}
+
+impl Form {
+    /// The form that `--format` means here.
+    pub fn of(format: Option<Format>) -> Result<Form, Failure> {
+        match format {
+            None | Some(Format::Json) => Ok(Form::Events),
+            Some(Format::Text) => Ok(Form::Text),
+            Some(Format::Markdown) => Err(Failure::Usage("--format: listen writes json or text".to_owned())),
+        }
+    }
 }
 
 /// Reads where to listen and how to answer.
@@ -70,8 +92,7 @@ async fn run(listening: Listening) -> Result<u8, Failure> {
     }
     let mut signals = signals()?;
     let listener = Listener::start(listening.plan.clone());
-    let mut teller =
-        Teller { listening, seen: HashMap::new(), worst: Severity::Ok, status: 0, counts: Counts::default() };
+    let mut teller = Teller::new(listening);
     let mut until: Option<Instant> = None;
     let reason = loop {
         let far = Instant::now() + Duration::from_secs(3600);
@@ -122,15 +143,18 @@ fn signals() -> Result<tokio::sync::mpsc::Receiver<()>, Failure> {
     Ok(receiver)
 }
 
-/// Writes events and remembers how much of each session has been told.
+/// Tells what happens and remembers how much of each session has been told.
 struct Teller {
     listening: Listening,
     seen: HashMap<u64, Seen>,
+    /// The session that was spoken of last: a text names it when another begins.
+    latest: u64,
     worst: Severity,
     status: u8,
     counts: Counts,
 }
 
+/// What came, in numbers.
 #[derive(Default)]
 struct Counts {
     sessions: u64,
@@ -147,23 +171,21 @@ struct Seen {
 }
 
 impl Teller {
+    fn new(listening: Listening) -> Teller {
+        Teller { listening, seen: HashMap::new(), latest: 0, worst: Severity::Ok, status: 0, counts: Counts::default() }
+    }
+
     fn tell(&mut self, news: ListenerNews) -> Result<(), Failure> {
+        let replies = self.listening.plan.scenario.words();
         match news {
             ListenerNews::Failed(why) => Err(Failure::Job(why)),
-            ListenerNews::Listening { address, certificate } => write(&json!({
-                "event": "listening",
-                "at": at(OffsetDateTime::now_utc()),
-                "mxray": env!("CARGO_PKG_VERSION"),
-                "schema": 1,
-                "address": address.to_string(),
-                "loopback_only": address.ip().is_loopback(),
-                "reply": self.listening.plan.scenario.words(),
-                "certificate_sha256": &*certificate,
-                "delivers": false,
-            })),
+            ListenerNews::Listening { address, certificate } => self.write(
+                || vec![events::listening(address, &replies, &certificate)],
+                || said::listening(address, &replies),
+            ),
             ListenerNews::TurnedAway(count) => {
                 self.counts.turned_away = count;
-                write(&json!({ "event": "turned-away", "at": at(OffsetDateTime::now_utc()), "count": count }))
+                self.write(|| vec![events::turned_away(count)], || said::turned_away(count))
             }
             ListenerNews::Visit(visit) => self.visit(&visit),
         }
@@ -173,77 +195,71 @@ impl Teller {
         let mut seen = self.seen.remove(&visit.number).unwrap_or_default();
         self.counts.sessions = self.counts.sessions.max(visit.number);
         let notes = words::notes(visit);
+        let first = seen.entries;
         let entries = visit.transcript.entries.iter().zip(&notes).enumerate();
-        for (number, (entry, note)) in entries.skip(seen.entries) {
-            write(&event(visit, number, entry, &note.text))?;
-            self.beside(visit, &mut seen, number)?;
+        for (number, (entry, note)) in entries.skip(first) {
+            let head = if self.latest == visit.number { String::new() } else { words::text_head(visit) };
+            self.latest = visit.number;
+            self.write(
+                || vec![events::line(visit, number, entry, &note.text)],
+                || head + &words::text_line(entry, note),
+            )?;
+            self.beside(visit, &mut seen, first, number)?;
         }
         seen.entries = visit.transcript.entries.len();
         // A remark may come after the line that it speaks of was told.
-        self.beside(visit, &mut seen, usize::MAX)?;
+        self.beside(visit, &mut seen, first, usize::MAX)?;
         if !visit.transcript.finished {
             self.seen.insert(visit.number, seen);
         }
         Ok(())
     }
 
-    /// Remarks and messages that belong to the entries up to this one.
-    fn beside(&mut self, visit: &Visit, seen: &mut Seen, up_to: usize) -> Result<(), Failure> {
+    /// Remarks and messages that belong to the entries up to this one; those from `first` on are new.
+    fn beside(&mut self, visit: &Visit, seen: &mut Seen, first: usize, up_to: usize) -> Result<(), Failure> {
         while let Some(remark) = visit.remarks.get(seen.remarks).filter(|remark| remark.entry <= up_to) {
             seen.remarks += 1;
             self.worst = self.worst.max(remark.finding.severity);
-            let mut event = json!({
-                "event": "finding", "at": now_of(visit, remark.entry), "session": visit.number, "n": remark.entry,
-            });
-            let finding = serde_json::to_value(&remark.finding).unwrap_or_default();
-            merge(&mut event, finding);
-            write(&event)?;
+            // The note of a new line says already, in the text, what is strange about it.
+            let late = remark.entry < first;
+            self.write(
+                || vec![events::finding(visit, remark)],
+                || if late { said::finding(&remark.finding) } else { String::new() },
+            )?;
         }
         while let Some(message) = visit.messages.get(seen.messages).filter(|message| message.entry <= up_to) {
             seen.messages += 1;
             self.counts.messages += 1;
-            self.message(visit, message)?;
+            let file = self.keep(visit, message);
+            let file = file.as_deref();
+            self.write(|| events::message(visit, message, file).into(), || said::message(message, file))?;
         }
         Ok(())
     }
 
-    fn message(&mut self, visit: &Visit, message: &Captured) -> Result<(), Failure> {
-        let envelope = &message.envelope;
-        let time = now_of(visit, message.entry);
-        let about =
-            |event: &str| json!({ "event": event, "at": time, "session": visit.number, "message": message.number });
-        let mut seen = about("envelope");
-        merge(
-            &mut seen,
-            json!({
-                "client_ip": envelope.client.ip().to_canonical(),
-                "helo": envelope.helo,
-                "mail_from": envelope.mail_from,
-                "rcpt_to": envelope.rcpt_to,
-                "tls": envelope.tls.as_deref(),
-            }),
-        );
-        write(&seen)?;
-        let file = match &self.listening.save {
-            Some(folder) => match save(folder, visit, message) {
-                Ok(path) => Some(path.display().to_string()),
-                Err(error) => {
-                    complain(&format!("a message was not saved in {}: {error}", folder.display()));
-                    self.status = 3;
-                    None
-                }
-            },
-            None => None,
+    /// Writes a message to the folder that was named, if one was; where it stands then.
+    fn keep(&mut self, visit: &Visit, message: &Captured) -> Option<String> {
+        let folder = self.listening.save.as_ref()?;
+        match save(folder, visit, message) {
+            Ok(path) => Some(path.display().to_string()),
+            Err(error) => {
+                complain(&format!("a message was not saved in {}: {error}", folder.display()));
+                self.status = 3;
+                None
+            }
+        }
+    }
+
+    /// Writes it in the chosen form, at once: whoever reads waits for each event.
+    fn write(&self, events: impl FnOnce() -> Vec<Value>, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let out = match self.listening.form {
+            Form::Events => events().iter().map(|event| escaped_json(&event.to_string()) + "\n").collect::<String>(),
+            Form::Text => text(),
         };
-        let mut kept = about("message");
-        let digest = ring::digest::digest(&ring::digest::SHA256, &message.raw);
-        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        merge(&mut kept, json!({ "bytes": message.raw.len(), "sha256": digest, "file": file }));
-        write(&kept)?;
-        let mut verdict = about("verdict");
-        let code: Option<u16> = message.reply.get(..3).and_then(|code| code.parse().ok());
-        merge(&mut verdict, json!({ "accepted": message.accepted, "code": code, "reply": message.reply }));
-        write(&verdict)
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(out.as_bytes())?;
+        stdout.flush()?;
+        Ok(())
     }
 
     fn has_enough(&self) -> bool {
@@ -251,78 +267,15 @@ impl Teller {
     }
 
     fn ended(&self, reason: &str) -> Result<(), Failure> {
-        write(&json!({
-            "event": "ended",
-            "at": at(OffsetDateTime::now_utc()),
-            "reason": reason,
-            "sessions": self.counts.sessions,
-            "messages": self.counts.messages,
-            "turned_away": self.counts.turned_away,
-            "worst": self.worst,
-        }))
+        self.write(
+            || vec![events::ended(reason, &self.counts, self.worst)],
+            || said::ended(reason, &self.counts, self.worst),
+        )
     }
 
     fn exit_status(&self) -> u8 {
         self.status.max(u8::from(fails(self.listening.fail_on, self.worst)))
     }
-}
-
-/// An entry of a transcript as an event.
-fn event(visit: &Visit, number: usize, entry: &TranscriptEntry, explain: &str) -> Value {
-    let kind = match &entry.event {
-        TranscriptEvent::Connected { .. } => "connected",
-        TranscriptEvent::TlsStarted(_) => "tls",
-        TranscriptEvent::TlsFailed(..) => "tls-failed",
-        TranscriptEvent::Closed { .. } => "closed",
-        _ => "line",
-    };
-    let mut event = json!({ "event": kind, "at": now_of(visit, number), "session": visit.number, "n": number, "at_ms": lines::millis(entry.at) });
-    let more = match &entry.event {
-        TranscriptEvent::Connected { peer, .. } => {
-            json!({ "client": visit.client.to_string(), "to": peer.map(|here| here.to_string()) })
-        }
-        TranscriptEvent::TlsStarted(tls) => {
-            json!({ "version": tls.version, "cipher": tls.cipher, "group": tls.group, "sni": tls.sni })
-        }
-        TranscriptEvent::TlsFailed(_, why) => json!({ "reason": why }),
-        TranscriptEvent::Closed { by_server, reset } => json!({
-            "by": if *by_server { "server" } else { "client" },
-            "reset": reset,
-            "messages": visit.messages.len(),
-            "worst": visit.worst(),
-        }),
-        _ => {
-            let (who, text) = words::line_of(entry);
-            json!({ "from": lines::from(who), "tls": entry.tls, "text": text, "explain": explain })
-        }
-    };
-    merge(&mut event, more);
-    event
-}
-
-fn merge(event: &mut Value, more: Value) {
-    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
-        event.extend(more);
-    }
-}
-
-fn now_of(visit: &Visit, entry: usize) -> String {
-    let since = visit.transcript.entries.get(entry).map_or(Duration::ZERO, |entry| entry.at);
-    at(visit.begun + since)
-}
-
-fn at(time: OffsetDateTime) -> String {
-    time.replace_nanosecond(time.nanosecond() / 1_000_000 * 1_000_000)
-        .unwrap_or(time)
-        .format(&Rfc3339)
-        .unwrap_or_default()
-}
-
-fn write(event: &Value) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}", escaped_json(&event.to_string()))?;
-    stdout.flush()?;
-    Ok(())
 }
 
 fn make_folder(folder: &Path) -> std::io::Result<()> {

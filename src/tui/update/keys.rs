@@ -151,7 +151,7 @@ fn as_dialogue(bytes: &[u8]) -> Option<Arc<str>> {
     let start = std::str::from_utf8(bytes.get(..bytes.len().min(LONGEST_DIALOGUE))?).ok()?;
     // A terminal pastes line ends as CR.
     let first = start.split(['\r', '\n']).map(str::trim_start).find(|line| !line.is_empty())?;
-    let begins = ["S:", "C:", "220 ", "220-", "<-", "->", "# ", "{"].iter().any(|mark| first.starts_with(mark))
+    let begins = crate::smtp::import::begins(first)
         || first.split('|').nth(1).is_some_and(|who| matches!(who.trim(), "*" | "S" | "C" | "S=" | "C="));
     (begins && bytes.len() <= LONGEST_DIALOGUE && crate::smtp::written::Written::parse(start).is_ok())
         .then(|| Arc::from(start))

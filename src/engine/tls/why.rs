@@ -12,6 +12,9 @@ use time::macros::format_description;
 
 use crate::check::HandshakeFault;
 
+/// How many names of a certificate a sentence holds.
+const SHOWN: usize = 5;
+
 /// Why a certificate was refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -33,6 +36,16 @@ pub(in crate::engine) fn in_words(
     }
 }
 
+/// The names of a certificate, in one sentence: a content network's bears a hundred.
+fn bears(names: &[String]) -> String {
+    let (shown, rest) = names.split_at_checked(SHOWN).unwrap_or((names, &[]));
+    match (shown, rest) {
+        ([], _) => "no name at all".to_owned(),
+        (shown, []) => shown.join(", "),
+        (shown, rest) => format!("{} and {} more", shown.join(", "), rest.len()),
+    }
+}
+
 fn certificate_words(
     reason: &CertificateError,
     leaf: &CertificateDer<'_>,
@@ -51,7 +64,7 @@ fn certificate_words(
         CertificateError::NotValidYet => "the certificate is not yet valid".into(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             let names = parsed.as_ref().map(names_of).unwrap_or_default();
-            let bears = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+            let bears = bears(&names);
             format!("the certificate is for {bears}, not {}", name.to_str())
         }
         CertificateError::UnknownIssuer => match &parsed {
@@ -232,4 +245,17 @@ pub(crate) fn spaced(camel: &str) -> String {
         out.push(letter.to_ascii_lowercase());
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_of_a_hundred_names_fits_a_sentence() {
+        let names: Vec<String> = (1..=100).map(|n| format!("h{n}.example")).collect();
+        assert_eq!(bears(&names), "h1.example, h2.example, h3.example, h4.example, h5.example and 95 more");
+        assert_eq!(bears(names.get(..2).unwrap()), "h1.example, h2.example");
+        assert_eq!(bears(&[]), "no name at all");
+    }
 }

@@ -1,6 +1,6 @@
 //! The policy file and TXT record that would be better: the host first, then the file, then the record with a new `id`, so
-//! that no sender meets a record whose policy is not there yet. Enforcing is never proposed: it needs certificates that
-//! DNS does not show.
+//! that no sender meets a record whose policy is not there yet. Enforcing is never proposed where it is not done already: it
+//! needs certificates that DNS does not show.
 
 use time::OffsetDateTime;
 
@@ -49,7 +49,12 @@ pub(super) fn suggest(domain: &Domain, found: &Found<'_>, now: OffsetDateTime) -
     if let Some((current, text, why)) = text {
         let mut record = Suggestion::txt(&at, &domain.zone(), text);
         record.why = why;
-        record.risk = "None while the mode is testing: senders deliver and report.".into();
+        record.risk = match found.policy.as_ref().and_then(|policy| policy.mode) {
+            Some(StsMode::Enforce) if has_file => "Senders fetch the new file from now on: see its risk.",
+            Some(StsMode::Enforce) => "The policy there enforces: from now on senders skip an MX that it does not list or whose certificate is not valid.",
+            Some(StsMode::Testing | StsMode::None) | None => "None while the mode is testing: senders deliver and report.",
+        }
+        .into();
         record.undo = match current {
             Some(_) => "Put the old file back and publish another new id.".into(),
             None => "Publish mode: none with a new id, wait for max_age, then remove the record and the file.".into(),
@@ -77,7 +82,12 @@ fn better_file(domain: &Domain, policy: Option<&StsPolicy>, hosts: &[&Name], is_
     if policy.is_some_and(|policy| good(policy) || policy.is_valid() && policy.mode == Some(StsMode::None)) {
         return None;
     }
-    let mut lines = vec!["version: STSv1".to_owned(), "mode: testing".to_owned()];
+    // What is enforced and works stays enforced: adding an MX that senders skip now, or another max_age, stops nothing.
+    let works = policy.is_some_and(|policy| {
+        policy.is_valid() && policy.mode == Some(StsMode::Enforce) && hosts.iter().any(|host| policy.covers(host))
+    });
+    let mode = if works { "enforce" } else { "testing" };
+    let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {mode}")];
     let mut kept: Vec<&str> = Vec::new();
     for host in hosts {
         let pattern = policy.and_then(|policy| policy.mx.iter().find(|pattern| pattern.matches(host)));
@@ -94,11 +104,16 @@ fn better_file(domain: &Domain, policy: Option<&StsPolicy>, hosts: &[&Name], is_
     let mut file = Suggestion::file(&host, url, lines.join("\n") + "\n");
     file.current = policy.map(|policy| policy.text.clone());
     file.why = match policy {
+        Some(_) if works => "It lists the MX hosts that the domain has today and no others, and enforces as the one before it.".into(),
         Some(_) => "It lists the MX hosts that the domain has today and no others. Whether their certificates are valid DNS does not show, so it starts in testing.".into(),
         None if is_announced => "The TXT record announces a policy; this is one that lists today's MX hosts.".into(),
         None => "It lists the MX hosts that the domain has today. In testing mode senders deliver as before and report (see TLS-RPT) what would have failed; enforce only when the reports are clean.".into(),
     };
-    file.risk = "None while testing.".into();
+    file.risk = if works {
+        "An MX that is listed anew must have a valid certificate; until it has, senders skip it, as they do now.".into()
+    } else {
+        "None while testing.".into()
+    };
     file.undo = match policy {
         Some(_) => "Put the old file back and publish another new id.".into(),
         None => "Serve mode: none, publish a new id, wait for max_age; then remove both.".into(),

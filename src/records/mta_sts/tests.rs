@@ -296,3 +296,19 @@ fn a_name_without_an_mx_record_is_not_urged() {
     assert_eq!((ids(&section), section.suggestions.len()), (vec!["mta-sts.absent"], 0));
     assert_eq!(section.findings[0].fix, None);
 }
+
+#[test]
+fn what_is_enforced_and_works_is_not_proposed_to_be_weaker() {
+    for file in [
+        "version: STSv1\nmode: enforce\nmx: mx1.example.com\nmx: *.example.net\nmax_age: 60\n",
+        "version: STSv1\nmode: enforce\nmx: mx1.example.com\nmax_age: 604800\n",
+    ] {
+        let section = with(DNS, file);
+        assert!(section.suggestions[0].value.contains("mode: enforce"), "{}", section.suggestions[0].value);
+        assert!(
+            !section.suggestions.iter().any(|one| one.risk.starts_with("None while")),
+            "{:#?}",
+            section.suggestions
+        );
+    }
+}

@@ -349,6 +349,10 @@ fn repairs_keep_what_works_and_say_why() {
         ("v=spf1", Some("v=spf1 mx ~all")),
         ("v=spf1 ?all", Some("v=spf1 mx ~all")),
         ("v=spf1 include:gone.test -all", Some("v=spf1 mx -all")),
+        ("v=spf1 a:n1.test a:n2.test a:n3.test -all", Some("v=spf1 mx -all")),
+        // Whom ptr allowed is not refused all at once.
+        ("v=spf1 ptr -all", Some("v=spf1 mx ~all")),
+        ("v=spf1 mx ptr -all", Some("v=spf1 mx ~all")),
         ("v=spf1 include:a.test ~all", Some("v=spf1 mx ~all")),
         ("v=spf1 redirect=gone.test", Some("v=spf1 mx ~all")),
     ] {

@@ -2,6 +2,7 @@
 
 use crate::finding::{Blank, Suggestion};
 use crate::records::Domain;
+use crate::records::spf::evaluate::MAX_VOIDS;
 use crate::records::spf::parse::{Mechanism, Problem, Qualifier, SpfRecord, Term, TermKind};
 use crate::records::spf::suggest::mend::{mend, of_url};
 use crate::records::spf::suggest::{Sender, txt};
@@ -57,6 +58,7 @@ impl Repair {
             repair.risk = "The senders that stood behind it are allowed from now on. Remove what is not yours.";
             repair.terms.push(all);
         }
+        repair.without_ptr(record);
         repair.end(tree, record);
         repair.name_somebody(tree, record, sender);
         repair
@@ -70,6 +72,17 @@ impl Repair {
         std::iter::once("v=spf1").chain(self.terms.iter().map(|(_, term)| term.as_str())).collect::<Vec<_>>().join(" ")
     }
 
+    /// Whom ptr allowed is not known: they are suspected then, and not failed.
+    fn without_ptr(&mut self, record: &SpfRecord) {
+        if !has_ptr(record) {
+            return;
+        }
+        if let Some((_, all)) = self.terms.iter_mut().find(|(_, term)| term.eq_ignore_ascii_case("-all")) {
+            *all = "~all".into();
+            self.why.push("~all suspects whom it left out, until your reports show that nobody is missed".into());
+        }
+    }
+
     /// What holds for everybody else, and what may go wrong when it begins to count.
     fn end(&mut self, tree: &Tree, record: &SpfRecord) {
         let mended = SpfRecord::parse(&self.text());
@@ -81,7 +94,7 @@ impl Repair {
         } else if matches!(record.all(), Some((_, Qualifier::Pass | Qualifier::Neutral))) {
             self.risk = NOT_NAMED;
         }
-        if record.problem().is_some() || tree.root.terms.iter().any(leads_nowhere) {
+        if is_unread(tree, record) {
             self.risk = match mended.all() {
                 Some((_, Qualifier::Fail)) => {
                     "Until now receivers could not use the record (permerror); from now on it counts, and mail from a server that it does not name fails. Whoever a term was meant to allow that is left out here is not allowed: find its right name first."
@@ -99,8 +112,8 @@ impl Repair {
         let names = |(.., qualifier, mechanism): (usize, &Term, Qualifier, &Mechanism)| {
             qualifier == Qualifier::Pass && *mechanism != Mechanism::All
         };
-        let is_meant = record.problem().is_none()
-            && !tree.root.terms.iter().any(leads_nowhere)
+        let is_meant = !is_unread(tree, record)
+            && !has_ptr(record)
             && matches!(tree.root.default_result(), Some(Qualifier::Fail | Qualifier::SoftFail));
         if self.why.is_empty() || is_meant || mended.directives().any(names) || mended.redirect().is_some() {
             return;
@@ -142,6 +155,15 @@ fn all_first(record: &SpfRecord) -> bool {
 
 fn is_all(term: &str) -> bool {
     term.trim_start_matches(['+', '-', '~', '?']).eq_ignore_ascii_case("all")
+}
+
+/// Whether receivers answer permerror, as far as the names that it leads to show.
+fn is_unread(tree: &Tree, record: &SpfRecord) -> bool {
+    record.problem().is_some() || tree.root.terms.iter().any(leads_nowhere) || tree.void_lookups > MAX_VOIDS
+}
+
+fn has_ptr(record: &SpfRecord) -> bool {
+    record.directives().any(|(.., mechanism)| matches!(mechanism, Mechanism::Ptr(_)))
 }
 
 /// Whether a term makes the record a permerror because nothing stands where it leads.

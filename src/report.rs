@@ -179,12 +179,19 @@ impl Section {
         self.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
     }
 
-    /// Sorts the findings worst first, folds many of one kind into the first three, and, unless the state says absent or unknown, derives the state from the worst.
+    /// Sorts the findings worst first, folds many of one kind into the first three, and, unless the state says absent or unknown, derives the state from the worst. A check whose answer is worse than its findings (another section has them) has set it already.
     pub fn settle(mut self) -> Section {
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         self.fold_repetitions();
-        if !matches!(self.state, State::Absent | State::Unknown) {
-            self.state = self.worst().into();
+        let known = match self.state {
+            State::Absent | State::Unknown => None,
+            State::Ok => Some(Severity::Ok),
+            State::Info => Some(Severity::Info),
+            State::Warning => Some(Severity::Warning),
+            State::Error => Some(Severity::Error),
+        };
+        if let Some(known) = known {
+            self.state = self.worst().max(known).into();
         }
         self
     }

@@ -104,7 +104,17 @@ impl Check<Target> for Tls {
         }
         if looked == 0 {
             section.state = State::Unknown;
-            section.headline = if untried > 0 { "not tried" } else { "not reached" }.into();
+            let (headline, why) = match untried {
+                0 => {
+                    ("not reached", "No dialogue came as far as TLS, so nothing is known of it or of the certificates.")
+                }
+                _ => (
+                    "not tried",
+                    "The dialogues were to go without TLS, so nothing is known of it or of the certificates.",
+                ),
+            };
+            section.headline = headline.into();
+            section.blocks.push(Block::Prose { title: headline.into(), text: vec![why.into()] });
         } else {
             section.headline = format!("{good}/{looked} good");
         }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::check::{Check, Memo, Seen, Wait};
 use crate::finding::{Finding, Severity};
 use crate::name::Name;
-use crate::report::{Block, Cell, Fact, Row, Section, Table, VerdictLine};
+use crate::report::{Block, Cell, Fact, Row, Section, State, Table, VerdictLine};
 use crate::smtp::dane::Dane;
 use crate::smtp::lines::without_talks;
 use crate::smtp::session::{Exchange, Session, Verb};
@@ -59,7 +59,14 @@ impl Check<Target> for Transport {
             .collect();
         let mut section = Section::new(self.id(), self.title());
         section.headline = headline(&judged);
-        section.above.push(Block::Facts(senders(&judged, &sts)));
+        let senders = senders(&judged, &sts);
+        // The findings are those of TLS and of the dialogue; what they come to is bad news here all the same.
+        section.state = if is_unknown(&judged) {
+            State::Unknown
+        } else {
+            senders.iter().map(|fact| fact.value.severity).max().unwrap_or(Severity::Ok).into()
+        };
+        section.above.push(Block::Facts(senders));
         section.above.push(Block::Table(table(&judged)));
         section.fact("hosts", judged.iter().map(Judged::facts).collect::<Vec<_>>());
         section.fact("mta_sts", json!({ "state": sts.word(), "mode": sts.mode() }));
@@ -105,8 +112,12 @@ pub fn summary(section: &Section) -> Option<Table> {
     })
 }
 
+fn is_unknown(judged: &[Judged<'_>]) -> bool {
+    !judged.is_empty() && judged.iter().all(|host| matches!(host.plain, Delivery::Unknown(_)))
+}
+
 fn headline(judged: &[Judged<'_>]) -> String {
-    if !judged.is_empty() && judged.iter().all(|host| matches!(host.plain, Delivery::Unknown(_))) {
+    if is_unknown(judged) {
         return "not known".into();
     }
     let good = judged.iter().filter(|host| host.plain == Delivery::Encrypted).count();

@@ -280,3 +280,16 @@ fn tls_that_breaks_defers_and_at_the_goodbye_it_does_not_matter() {
     let late = transport(&world(""), &format!("{tls}\nS: 250 mail\nC: QUIT\n*tls-broken\n*closed"));
     assert_eq!(answers(&late)[0], "yes, encrypted, to mail.example.com");
 }
+
+#[test]
+fn delivery_is_as_bad_as_its_worst_answer_whatever_section_has_the_finding() {
+    use crate::report::State;
+    let state = |said: &str| transport(&world(""), said).state;
+    assert_eq!(state(GOOD), State::Ok);
+    assert_eq!(state(CLEAR), State::Error, "in clear text");
+    assert_eq!(state(REFUSED), State::Error, "refused");
+    assert_eq!(state("*connect\nS: 421 busy\n*closed"), State::Warning, "deferred");
+    assert_eq!(state("*connect\nS: 220 hi\nC: QUIT\nS: 221 bye\n*closed"), State::Unknown, "not known");
+    let enforced = transport(&with_policy("enforce", "other.example.com"), GOOD);
+    assert_eq!(enforced.state, State::Error, "MTA-STS stops it");
+}

@@ -11,7 +11,7 @@ pub mod wrap;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-pub use overview::{overview, table};
+pub use overview::{overview, table, worst};
 pub use section::{evidence, section};
 
 use crate::report::{Link, LookupId};

@@ -1,9 +1,11 @@
 //! The first page of a report: what to do first, over all sections, worst first; then the table; then what to publish, in
 //! order.
 
+use std::collections::HashSet;
+
 use super::blocks::duration;
 use super::{Builder, Document, Layout, Piece, Target};
-use crate::finding::{Severity, Suggestion, SuggestionKind};
+use crate::finding::{Finding, Severity, Suggestion, SuggestionKind};
 use crate::report::{Link, Section, Table, VerdictLine};
 use crate::tui::compare::Compared;
 use crate::tui::theme::Look;
@@ -40,6 +42,19 @@ pub fn table(table: &Table, layout: &Layout<'_>) -> Document {
     out.finish()
 }
 
+/// The warnings and errors of all sections, worst first. What several sections say in the same words (a domain that does not
+/// exist) is said once, by the first of them.
+pub fn worst<'a>(sections: impl Iterator<Item = &'a Section>) -> Vec<(&'a Section, &'a Finding)> {
+    let findings = sections.flat_map(|section| section.findings.iter().map(move |finding| (section, finding)));
+    let mut said = HashSet::new();
+    let mut all: Vec<(&Section, &Finding)> = findings
+        .filter(|(_, finding)| finding.severity >= Severity::Warning)
+        .filter(|(_, finding)| said.insert((finding.id, finding.text.as_str())))
+        .collect();
+    all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
+    all
+}
+
 impl Builder<'_> {
     fn verdict(&mut self, verdict: &[VerdictLine]) {
         if verdict.is_empty() {
@@ -64,11 +79,7 @@ impl Builder<'_> {
     }
 
     fn worst_first<'a>(&mut self, sections: impl Iterator<Item = &'a Section>, nothing: &str) {
-        let mut all: Vec<(&Section, &crate::finding::Finding)> = sections
-            .flat_map(|section| section.findings.iter().map(move |finding| (section, finding)))
-            .filter(|(_, finding)| finding.severity >= Severity::Warning)
-            .collect();
-        all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
+        let all = worst(sections);
         let note = match all.len() {
             0 => String::new(),
             1 => "1 finding".to_owned(),

@@ -143,3 +143,47 @@ fn a_line_without_end_leaves_room_for_what_it_means_and_is_marked_as_cut() {
         }
     }
 }
+
+#[test]
+fn an_answer_that_is_alone_uses_the_rows_that_others_do_not_need_and_a_finding_is_said_once() {
+    use crate::finding::{Finding, Severity};
+    use crate::report::{Report, Section, State, VerdictLine};
+    let text = "a-rather-long-name.nowhere.example does not exist in DNS, so no mail can be sent to it.";
+    let mut state = fresh();
+    press(&mut state, "⎋3:nowhere.example⏎");
+    let section = |id, title| {
+        let mut section = Section::new(id, title);
+        section.state = State::Absent;
+        section.findings.push(Finding::error("smtp.no-such-domain", text));
+        section.settle()
+    };
+    let line = VerdictLine {
+        question: "DELIVERED?",
+        answer: text.into(),
+        severity: Severity::Error,
+        section: Some("transport"),
+    };
+    let report = Report {
+        mxray: "0",
+        schema: 1,
+        kind: "smtp",
+        target: "nowhere.example".into(),
+        at: time::OffsetDateTime::UNIX_EPOCH,
+        elapsed_ms: 1.0,
+        worst: Severity::Error,
+        verdict: vec![line],
+        summary: None,
+        sections: vec![section("transport", "Delivery"), section("tls", "TLS"), section("transcript", "Dialogue")],
+        lookups: Vec::new(),
+    };
+    tell(&mut state, 1, JobEvent::Finished(std::sync::Arc::new(report), std::sync::Arc::default()));
+    for width in [60, 80] {
+        let shown = screen(&state, width);
+        let above: String = shown.lines().skip(3).take(3).map(|row| format!("{} ", row.trim())).collect();
+        assert!(above.contains("no mail can be sent to it."), "{width}\n{shown}");
+    }
+    let shown = screen(&state, 100);
+    assert!(shown.contains("1 finding ") && !shown.contains("3 findings"), "{shown}");
+    assert_eq!(shown.matches("✗ ERROR Delivery:").count(), 1, "{shown}");
+    assert!(!shown.contains("TLS: a-rather") && !shown.contains("Dialogue: a-rather"), "{shown}");
+}

@@ -14,7 +14,8 @@ use ratatui::style::{Modifier, Style};
 
 use super::{Focus, NARROW, Viewer};
 use crate::finding::Severity;
-use crate::report::{Block, State};
+use crate::report::{Block, State, VerdictLine};
+use crate::tui::document::worst;
 use crate::tui::document::wrap::{columns, cut, cut_to_words, fit, wrap};
 use crate::tui::document::{At, Piece};
 use crate::tui::inquiry::{Expected, Inquiry, Stage, Standing};
@@ -149,34 +150,65 @@ impl Viewer {
         }
         let narrow = area.width < NARROW;
         let widest = inquiry.verdict.iter().map(|line| columns(line.question)).max().unwrap_or(0);
-        let prefix = if so_far && !narrow { columns(SO_FAR) } else { 0 };
+        // Narrow windows have it in the row above ("asking").
+        let so_far = if so_far && !narrow { SO_FAR } else { "" };
+        let width = usize::from(area.width);
+        let word = |line: &VerdictLine| match line.severity {
+            Severity::Error | Severity::Warning => format!("{} ", theme.severity_glyph(line.severity)),
+            Severity::Ok | Severity::Info => String::new(),
+        };
+        let shown = inquiry.verdict.len().min(usize::from(area.height));
+        let questions: Vec<&str> = inquiry.verdict.iter().take(shown).map(|line| line.question).collect();
+        let question = |nth: usize| {
+            let own = questions.get(nth).copied().unwrap_or_default();
+            let before = nth.checked_sub(1).and_then(|before| questions.get(before));
+            if before == Some(&own) { "" } else { own }
+        };
+        let behind = |line: &VerdictLine, taken: usize| {
+            let room = width.saturating_sub(taken + columns(so_far) + columns(&word(line)));
+            cut_to_words(&visible(&line.answer), room)
+        };
+        let alone = |question: &str| if question.is_empty() { 1 } else { columns(question) + 2 };
         // Where a column of questions would cost words, each answer stands right behind its own.
-        let longest = inquiry.verdict.iter().take(usize::from(area.height)).map(|line| columns(&line.answer) + 2).max();
-        let aligned = !narrow && widest + 3 + prefix + longest.unwrap_or(0) <= usize::from(area.width);
-        let mut previous = "";
-        for (y, line) in (area.top()..area.bottom()).zip(&inquiry.verdict) {
-            let question = if previous == line.question { "" } else { line.question };
-            previous = line.question;
-            let question = if !aligned {
-                format!(" {question}{}", if question.is_empty() { "" } else { " " })
+        let aligned = inquiry
+            .verdict
+            .iter()
+            .take(shown)
+            .enumerate()
+            .all(|(nth, line)| behind(line, widest + 3) == behind(line, alone(question(nth))));
+        // Rows that no line needs are for answers that are longer than theirs.
+        let mut spare = usize::from(area.height) - shown;
+        let mut y = area.top();
+        for (nth, line) in inquiry.verdict.iter().take(shown).enumerate() {
+            let question = match (aligned, question(nth)) {
+                (true, question) => format!(" {}  ", fit(question, widest)),
+                (false, "") => " ".to_owned(),
+                (false, question) => format!(" {question} "),
+            };
+            let taken = columns(&question);
+            let answer = behind(line, taken);
+            let answer_look: Look = line.severity.into();
+            let row = |answer: String| {
+                vec![
+                    Piece::new(question, Look::Dim),
+                    Piece::new(so_far, Look::Running),
+                    Piece::new(word(line), answer_look),
+                    Piece::new(answer, answer_look),
+                ]
+            };
+            let whole = visible(&line.answer);
+            let rows = if spare > 0 && answer != whole {
+                let mut rows = wrap(row(whole.into_owned()), width, taken.min(width / 2));
+                rows.truncate(1 + spare);
+                rows
             } else {
-                format!(" {}  ", fit(question, widest))
+                vec![row(answer)]
             };
-            // Narrow windows have it in the row above ("asking").
-            let so_far = if so_far && !narrow { SO_FAR } else { "" };
-            let word = match line.severity {
-                Severity::Error | Severity::Warning => format!("{} ", theme.severity_glyph(line.severity)),
-                Severity::Ok | Severity::Info => String::new(),
-            };
-            let room = usize::from(area.width).saturating_sub(columns(&question) + columns(so_far) + columns(&word));
-            let answer = cut_to_words(&visible(&line.answer), room);
-            let row = [
-                Piece::new(question, Look::Dim),
-                Piece::new(so_far, Look::Running),
-                Piece::new(word, line.severity.into()),
-                Piece::new(answer, line.severity.into()),
-            ];
-            pieces(buffer, theme, (area.x, y), area.width, &row);
+            spare -= rows.len() - 1;
+            for row in rows {
+                pieces(buffer, theme, (area.x, y), area.width, &row);
+                y += 1;
+            }
         }
         if inquiry.verdict.is_empty() {
             let text = match inquiry.stage {
@@ -199,9 +231,7 @@ impl Viewer {
             let mut row = vec![Piece::new(if chosen { ">" } else { " " }, Look::Strong)];
             match page.checked_sub(1).and_then(|at| inquiry.order().get(at)) {
                 None => {
-                    let findings = inquiry.sections().flat_map(|section| &section.findings);
-                    let worse = findings.filter(|finding| finding.severity >= Severity::Warning).count();
-                    let note = match worse {
+                    let note = match worst(inquiry.sections()).len() {
                         0 => String::new(),
                         1 => "1 finding".to_owned(),
                         many => format!("{many} findings"),

@@ -27,7 +27,7 @@ pub(super) fn view(table: &Table, theme: Theme, area: Rect, buffer: &mut Buffer)
     let widths = widths(table, width);
     let head = table.columns.iter().zip(&widths).filter(|(_, width)| **width > 0);
     let head: Vec<Piece> = std::iter::once(Piece::new(" ", Look::Dim))
-        .chain(head.map(|(name, width)| Piece::new(format!("{}  ", fit(name, *width)), Look::Dim)))
+        .chain(head.map(|(name, width)| Piece::new(format!("{}  ", fit(short(name, *width), *width)), Look::Dim)))
         .collect();
     pieces(buffer, theme, (area.x, area.y), area.width, &head);
     let shown = usize::from(area.height - 1);
@@ -46,6 +46,11 @@ pub(super) fn view(table: &Table, theme: Theme, area: Rect, buffer: &mut Buffer)
     }
 }
 
+/// A column's head as there is room for it: the last word of one that does not fit.
+fn short(name: &str, width: usize) -> &str {
+    if columns(name) <= width { name } else { name.rsplit(' ').next().unwrap_or(name) }
+}
+
 /// The width of each column; 0 is left out.
 fn widths(table: &Table, room: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = (0..table.columns.len())
@@ -60,6 +65,13 @@ fn widths(table: &Table, room: usize) -> Vec<usize> {
         for width in widths.get_mut(TIMES).unwrap_or_default() {
             *width = 0;
         }
+    }
+    // A head that is longer than its cells is shortened before a name is.
+    let over = total(&widths).saturating_sub(room);
+    if let (Some(name), Some(width)) = (table.columns.last(), widths.last_mut()) {
+        let cells = table.rows.iter().filter_map(|row| row.cells.last()).map(|cell| cell.text.as_str());
+        let least = widest(cells).max(columns(short(name, 0)));
+        *width = (*width).min(least.max(width.saturating_sub(over)));
     }
     // What is still too wide is taken from the host's name, then from the right.
     let over = total(&widths).saturating_sub(room);
@@ -94,5 +106,16 @@ mod tests {
         let narrow = widths(&table, 78);
         assert_eq!(narrow[1..5], [0, 0, 0, 0]);
         assert!(narrow[5] > 0 && narrow[8] > 0);
+    }
+
+    #[test]
+    fn a_long_head_gives_way_before_a_hosts_name_is_cut() {
+        let names = ["HOST", "CONNECT", "BANNER", "EHLO", "TLS", "PKIX", "MTA-STS", "DANE", "A SENDER REPORTS"];
+        let host = "10 mx.good.servers.example";
+        let cells = [host, "0.3", "1.1", "0.4", "6.2", "ok to 2046-01-01", "covered", "3 1 1 ok", "success"];
+        let row = Row { cells: cells.map(Cell::from).to_vec(), section: None };
+        let table = Table { columns: names.map(str::to_owned).to_vec(), rows: vec![row] };
+        assert_eq!(widths(&table, 78)[0], host.len());
+        assert_eq!(widths(&table, 78).iter().filter(|width| **width > 0).map(|width| width + 2).sum::<usize>(), 78);
     }
 }

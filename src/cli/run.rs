@@ -163,7 +163,8 @@ impl<'a> Writer<'a> {
             Color::Always => true,
             Color::Never => false,
         };
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns =
+            std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
         let width = match columns {
             Some(columns) => columns,
             None if terminal => crossterm::terminal::size().map_or(80, |(columns, _)| columns.into()),

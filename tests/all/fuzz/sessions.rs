@@ -82,7 +82,7 @@ fn judge(visit: &Visit) {
     assert!(shown < 1 << 20, "{shown} bytes are kept to be shown");
     assert_eq!(words::notes(visit).len(), visit.transcript.entries.len());
     assert!(visit.remarks.iter().all(|remark| remark.entry < visit.transcript.entries.len()));
-    for printed in [words::text(visit), words::markdown(visit)] {
+    for printed in [words::text(visit), words::markdown(visit), words::json(visit)] {
         assert_eq!(printed.chars().find(|c| *c != '\n' && is_hidden(*c)), None, "{printed}");
     }
     for message in &visit.messages {

@@ -172,3 +172,17 @@ fn a_message_of_the_demo_world_is_opened_by_key_from_the_start_screen() {
     terminal.send("q");
     assert_eq!(terminal.ended(), 0);
 }
+
+#[test]
+fn a_message_comes_through_a_pipe_and_the_keys_from_the_terminal() {
+    let mut shell = portable_pty::CommandBuilder::new("sh");
+    let line =
+        format!("printf 'From: a@shop.example\\nSubject: piped\\n\\nhi\\n' | {} - --demo", env!("CARGO_BIN_EXE_mxray"));
+    shell.args(["-c", &line]);
+    let terminal = Terminal::run(shell, 100, 30, &[("PATH", &std::env::var("PATH").unwrap_or_default())]);
+    terminal.wait("the message", |screen| screen.contains("NOTHING ASKED YET") && screen.contains("piped"));
+    terminal.send("4");
+    terminal.wait("the lookups pane", |screen| !screen.contains("NOTHING ASKED YET"));
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}

@@ -214,6 +214,7 @@ fn y_copies_the_suggestion_after_its_blank_was_asked() {
     assert!(copied(&press(&mut state, "y")).is_empty());
     assert_eq!(state.shared.line.as_ref().map(|line| line.label.as_str()), Some("Where should reports go?"));
     assert!(press(&mut state, "⏎").is_empty(), "an empty blank is not taken");
+    assert!(state.shared.blanks.is_empty(), "and the hole in the value stays visible");
     let effects = press(&mut state, "d@example.org⏎");
     assert_eq!(copied(&effects), ["v=DMARC1; p=quarantine; rua=mailto:d@example.org"]);
     assert_eq!(copied(&press(&mut state, "n")), ["_dmarc"]);

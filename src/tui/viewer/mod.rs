@@ -243,8 +243,8 @@ impl Viewer {
         match action {
             Action::Up => self.step(inquiry, -1, rows),
             Action::Down => self.step(inquiry, 1, rows),
-            Action::PageUp => self.page(inquiry, -1, rows),
-            Action::PageDown => self.page(inquiry, 1, rows),
+            Action::PageUp => self.page(-1, rows),
+            Action::PageDown => self.page(1, rows),
             Action::Top => self.jump(inquiry, 0, rows),
             Action::Bottom => self.jump(inquiry, usize::MAX, rows),
             Action::Left => self.focus = Focus::List,
@@ -271,7 +271,11 @@ impl Viewer {
             Action::Copy(wanted) => return Some(self.copy(shared, Some(wanted.clone()))),
             Action::CopyForms => self.forms(shared),
             Action::Answered(Purpose::Blank(key), text) => {
-                shared.blanks.insert(key, text.trim().to_owned());
+                // Nothing is no answer: the hole stays visible, and it is asked again.
+                let said = text.trim();
+                if !said.is_empty() {
+                    shared.blanks.insert(key, said.to_owned());
+                }
                 let wanted = self.waiting.take();
                 return Some(self.copy(shared, wanted));
             }

@@ -20,14 +20,11 @@ impl Viewer {
         }
     }
 
-    pub(super) fn page(&mut self, inquiry: &Inquiry, direction: isize, rows: usize) {
+    pub(super) fn page(&mut self, direction: isize, rows: usize) {
         let by = direction * isize::try_from(rows.saturating_sub(1).max(1)).unwrap_or(isize::MAX);
         match self.focus {
             // From the list a page moves the details: the hand stays where it is and the text goes by.
-            Focus::List => {
-                let _ = inquiry;
-                self.scroll(i32::try_from(by).unwrap_or(0), rows);
-            }
+            Focus::List => self.scroll(i32::try_from(by).unwrap_or(0), rows),
             Focus::Details => {
                 self.cursor = self.cursor.saturating_add_signed(by).min(self.last());
                 self.top = self.top.saturating_add_signed(by);
@@ -154,7 +151,7 @@ impl Viewer {
             }
             self.key = None;
         } else {
-            self.page(inquiry, 1, rows);
+            self.page(1, rows);
         }
     }
 

@@ -12,7 +12,7 @@ use assert_cmd::cargo::CommandCargoExt;
 use serde_json::Value;
 
 /// The binary, with no configuration of the person who runs the tests.
-fn mxray(arguments: &[&str]) -> Command {
+pub fn mxray(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("mxray").unwrap();
     command.args(arguments).env_clear().env("HOME", "/nonexistent").env("MXRAY_REMEMBER", "0").stdin(Stdio::null());
     command

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::cli::mxray;
 use crate::cli::schema::problems;
 
 struct Program {
@@ -17,8 +18,7 @@ struct Program {
 
 impl Program {
     fn start(words: &[&str]) -> Program {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mxray"))
-            .args(["listen", "127.0.0.1:0"])
+        let mut child = mxray(&["listen", "127.0.0.1:0"])
             .args(words)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -132,8 +132,7 @@ fn a_mail_is_told_event_by_event_saved_for_its_owner_and_ends_the_program() {
 
 #[test]
 fn a_person_reads_lines_that_can_be_pasted_again() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mxray"))
-        .args(["listen", "127.0.0.1:0", "--format", "text", "--messages", "1"])
+    let mut child = mxray(&["listen", "127.0.0.1:0", "--format", "text", "--messages", "1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -210,7 +209,7 @@ fn what_cannot_be_is_one_line_and_its_exit_status() {
         (vec!["listen", "--messages", "0"], 2, "0"),
         (vec!["listen", "127.0.0.1:0", "--save", "/no/such/folder/mail"], 3, "/no/such/folder"),
     ] {
-        let ended = Command::new(env!("CARGO_BIN_EXE_mxray")).args(&words).output().unwrap();
+        let ended = mxray(&words).output().unwrap();
         let complaint = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(status), "{words:?}: {complaint}");
         assert!(complaint.contains(says) && complaint.lines().count() == 1, "{words:?}: {complaint}");
@@ -220,12 +219,7 @@ fn what_cannot_be_is_one_line_and_its_exit_status() {
 
 #[test]
 fn an_address_that_others_reach_is_warned_of() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mxray"))
-        .args(["listen", "0.0.0.0:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = mxray(&["listen", "0.0.0.0:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let first = event(&mut BufReader::new(child.stdout.take().unwrap())).unwrap();
     assert_eq!(first["loopback_only"], false);
     child.kill().unwrap();

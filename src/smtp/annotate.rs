@@ -229,7 +229,8 @@ impl State<'_> {
             Some(400..500) => Severity::Info,
             _ => Severity::Warning,
         };
-        let mut words = codes::explain(&exchange.reply).unwrap_or("a code that mxray does not know").to_owned();
+        let mut words =
+            codes::explain_from(&exchange.reply, self.host).unwrap_or("a code that mxray does not know").to_owned();
         if let Some(recipient) = &exchange.recipient {
             words = format!("for {recipient}: {words}");
         }

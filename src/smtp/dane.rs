@@ -11,9 +11,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::check::{Dns, Dnssec, Look, Outcome, TlsSession};
+use crate::check::{Dns, Dnssec, Look, Outcome, PkixFault, TlsSession};
 use crate::name::Name;
-use crate::smtp::certificate::public_key;
+use crate::smtp::certificate::{public_key, why};
 
 pub use crate::records::dane::{Host, Tlsa, Unusable};
 
@@ -51,11 +51,39 @@ pub enum Dane {
     /// A record matches: the text of the first that does.
     Match(String),
     /// None of the usable records matches.
-    Mismatch(String),
+    Mismatch(String, Remedy),
     /// TLSA records are there and secure, and there is no TLS to hold them against.
     NoTls,
     /// TLSA records are there and secure, and the dialogue did not come to TLS, or was told not to try it.
     Untried,
+}
+
+/// What there is to do where nothing matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Publish the record of the certificate in use.
+    Publish,
+    /// Send the issuer's certificate that the record binds (RFC 7672 §3.1.2).
+    SendIssuer,
+    /// A bound issuer makes name and dates count: mend the certificate, or bind the key itself.
+    MendCertificate,
+}
+
+impl Remedy {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Remedy::Publish => {
+                "Publish the TLSA record of the certificate in use before it is rolled over, and keep the old one until it is gone."
+            }
+            Remedy::SendIssuer => {
+                "Let the server send the certificate of the issuer that the record binds, a root too; or publish 3 1 1 of its own key, which needs none."
+            }
+            Remedy::MendCertificate => {
+                "With usage 2 name and dates count: renew the certificate for the host's name; or publish 3 1 1 of its own key, where they do not matter."
+            }
+        }
+    }
 }
 
 impl Dane {
@@ -63,7 +91,7 @@ impl Dane {
     pub fn delivers(&self, has_tls: bool) -> Option<bool> {
         match self {
             Dane::None | Dane::Insecure | Dane::NotValidated | Dane::NotLooked(_) | Dane::Untried => None,
-            Dane::LookupFailed(_) | Dane::Mismatch(_) | Dane::NoTls => Some(false),
+            Dane::LookupFailed(_) | Dane::Mismatch(..) | Dane::NoTls => Some(false),
             Dane::AllUnusable => Some(has_tls),
             Dane::Match(_) => Some(true),
         }
@@ -84,7 +112,7 @@ impl Dane {
             Dane::NotLooked(_) => "not-looked",
             Dane::AllUnusable => "unusable",
             Dane::Match(_) => "ok",
-            Dane::Mismatch(_) => "mismatch",
+            Dane::Mismatch(..) => "mismatch",
             Dane::NoTls => "no-tls",
             Dane::Untried => "not-tried",
         }
@@ -128,21 +156,21 @@ fn judge_answer(answer: &Dns<'_>, security: Dnssec, tls: Option<&TlsSession>, ot
     for record in &usable {
         match meets(record, tls, other_names) {
             Ok(()) => return Dane::Match(record.text()),
-            Err(reason) => why = why.or(reason),
+            Err(reason) => why = why.or(reason.map(|reason| Dane::Mismatch(reason, Remedy::MendCertificate))),
         }
     }
-    Dane::Mismatch(why.unwrap_or_else(|| no_match(&usable)))
+    why.unwrap_or_else(|| no_match(&usable))
 }
 
-/// That nothing matches, in words; where an issuer is bound, that the server has to send it (RFC 7672 §3.1.2).
-fn no_match(usable: &[&Tlsa]) -> String {
+/// That nothing matches; where an issuer is bound, that the server has to send it (RFC 7672 §3.1.2).
+fn no_match(usable: &[&Tlsa]) -> Dane {
     let shown: Vec<String> = usable.iter().take(3).map(|record| record.short()).collect();
     let more = if usable.len() > 3 { " …" } else { "" };
-    let bound = match usable.iter().all(|record| record.usage == 2) {
-        true => "; the issuer that it binds must be among the certificates that the server sends",
-        false => "",
+    let (bound, remedy) = match usable.iter().all(|record| record.usage == 2) {
+        true => ("; the issuer that it binds must be among the certificates that the server sends", Remedy::SendIssuer),
+        false => ("", Remedy::Publish),
     };
-    format!("no certificate of the server is the one in {}{more}{bound}", shown.join(" or "))
+    Dane::Mismatch(format!("no certificate of the server is the one in {}{more}{bound}", shown.join(" or ")), remedy)
 }
 
 /// Whether the session meets one usable record; a reason where it matched and something else failed.
@@ -175,12 +203,30 @@ fn chain_leads_to(leaf: &[u8], above: &[Arc<[u8]>], anchor: &[u8], name: &str, t
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|why| why.to_string())?;
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name} is no name for TLS"))?;
+    let server = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name} is no name for TLS"))?;
     let seconds = u64::try_from(tls.checked_at.unix_timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
     let leaf = CertificateDer::from(leaf.to_vec());
     let above: Vec<CertificateDer<'_>> = above.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
-    verifier.verify_server_cert(&leaf, &above, &name, &[], at).map(|_| ()).map_err(|why| why.to_string())
+    verifier
+        .verify_server_cert(&leaf, &above, &server, &[], at)
+        .map(|_| ())
+        .map_err(|error| in_words(&error, name, tls))
+}
+
+/// Why a chain does not lead to a bound issuer.
+fn in_words(error: &rustls::Error, name: &str, tls: &TlsSession) -> String {
+    use rustls::CertificateError as Why;
+    let rustls::Error::InvalidCertificate(reason) = error else { return "the chain up to it cannot be read".into() };
+    let fault = match reason {
+        Why::Expired | Why::ExpiredContext { .. } => PkixFault::Expired,
+        Why::NotValidYet | Why::NotValidYetContext { .. } => PkixFault::NotYetValid,
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => PkixFault::WrongName,
+        Why::InvalidPurpose | Why::InvalidPurposeContext { .. } => PkixFault::WrongUsage,
+        _ => return "the certificates that the server sent do not lead from its own up to it".into(),
+    };
+    let named = TlsSession { checked_name: name.to_owned(), ..tls.clone() };
+    why(&fault, &named)
 }
 
 #[cfg(test)]
@@ -247,15 +293,29 @@ mod tests {
         let chain = chain("other.example.test");
         let tls = session(&chain);
         assert!(matches!(verdict(vec![record(3, &chain.leaf)], Dnssec::Secure, Some(&tls)), Dane::Match(_)));
-        let Dane::Mismatch(why) = verdict(vec![record(2, &chain.ca)], Dnssec::Secure, Some(&tls)) else { panic!() };
-        assert!(why.starts_with("the issuer matches, but"), "{why}");
+        let Dane::Mismatch(why, _) = verdict(vec![record(2, &chain.ca)], Dnssec::Secure, Some(&tls)) else { panic!() };
+        let expected = "the issuer matches, but its certificate is for other.example.test, not for mail.example.test";
+        assert_eq!(why, expected);
+        let mut late = session(&self::chain("mail.example.test"));
+        late.checked_at = time::OffsetDateTime::from_unix_timestamp(100_000_000_000).unwrap();
+        let bound = record(2, &late.chain[1]);
+        let Dane::Mismatch(why, remedy) = verdict(vec![bound], Dnssec::Secure, Some(&late)) else { panic!() };
+        assert!(why.starts_with("the issuer matches, but its certificate expired on "), "{why}");
+        assert_eq!(remedy, Remedy::MendCertificate);
+        let mut alone = session(&chain);
+        alone.chain.truncate(1);
+        let Dane::Mismatch(why, remedy) = verdict(vec![record(2, &chain.ca)], Dnssec::Secure, Some(&alone)) else {
+            panic!()
+        };
+        assert!(why.ends_with("must be among the certificates that the server sends"), "{why}");
+        assert_eq!(remedy, Remedy::SendIssuer);
     }
 
     #[test]
     fn a_key_that_nobody_has_is_a_mismatch_and_an_insecure_one_does_not_count() {
         let (chain, other) = (chain("mail.example.test"), chain("mail.example.test"));
         let tls = session(&chain);
-        assert!(matches!(verdict(vec![record(3, &other.leaf)], Dnssec::Secure, Some(&tls)), Dane::Mismatch(_)));
+        assert!(matches!(verdict(vec![record(3, &other.leaf)], Dnssec::Secure, Some(&tls)), Dane::Mismatch(..)));
         assert_eq!(verdict(vec![record(3, &chain.leaf)], Dnssec::Insecure, Some(&tls)), Dane::Insecure);
         assert_eq!(verdict(vec![record(3, &chain.leaf)], Dnssec::Unknown, Some(&tls)), Dane::NotValidated);
         let both = vec![record(3, &other.leaf), record(3, &chain.leaf)];

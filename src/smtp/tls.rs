@@ -369,7 +369,12 @@ mod tests {
         assert_eq!((bound.id, bound.severity), ("tls.certificate-self-signed", crate::finding::Severity::Info));
         assert!(bound.text.contains("(3 1 1) matches, so senders that honour DANE deliver"), "{}", bound.text);
         assert!(bound.fix.unwrap().starts_with("For DANE nothing is to be done."));
-        for dane in [Dane::None, Dane::Insecure, Dane::NotValidated, Dane::Mismatch("x".into())] {
+        for dane in [
+            Dane::None,
+            Dane::Insecure,
+            Dane::NotValidated,
+            Dane::Mismatch("x".into(), crate::smtp::dane::Remedy::Publish),
+        ] {
             let plain = told(&dane);
             assert_eq!(plain.severity, crate::finding::Severity::Warning, "{dane:?}");
             assert!(plain.fix.unwrap().contains("public authority"), "{dane:?}");

@@ -142,7 +142,7 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
             ),
             Verb::Mail | Verb::Rcpt | Verb::Message if exchange.reply.is_permanent() => findings.push(Finding::error(
                 "smtp.command-refused",
-                format!("{host} refuses {} with {code}: {}", what(exchange), crate::smtp::codes::explain(&exchange.reply).unwrap_or(&words)),
+                format!("{host} refuses {} with {code}: {}", what(exchange), crate::smtp::codes::explain_from(&exchange.reply, host).unwrap_or(&words)),
             )),
             _ => {}
         }

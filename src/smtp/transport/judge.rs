@@ -269,7 +269,7 @@ fn report(
     let by_dane = match dane {
         Dane::LookupFailed(_) => Some("dnssec-invalid"),
         Dane::AllUnusable => Some("tlsa-invalid"),
-        Dane::Mismatch(_) => Some("validation-failure"),
+        Dane::Mismatch(..) => Some("validation-failure"),
         Dane::NoTls => Some("starttls-not-supported"),
         Dane::Match(_) => Some("success"),
         Dane::None | Dane::Insecure | Dane::NotValidated | Dane::NotLooked(_) | Dane::Untried => None,
@@ -318,7 +318,7 @@ impl Judged<'_> {
             }
             (Some(true), _) | (None, _) => self.plain.clone(),
             (Some(false), Dane::LookupFailed(why)) => Delivery::Skipped(format!("its TLSA lookup failed: {why}")),
-            (Some(false), Dane::Mismatch(why)) if self.plain.delivers() => Delivery::Skipped(why.clone()),
+            (Some(false), Dane::Mismatch(why, _)) if self.plain.delivers() => Delivery::Skipped(why.clone()),
             (Some(false), _) if self.plain.delivers() => {
                 Delivery::Skipped("TLSA demands TLS, and there is none".into())
             }
@@ -333,7 +333,7 @@ impl Judged<'_> {
             Dane::LookupFailed(_)
             | Dane::NotLooked(_)
             | Dane::AllUnusable
-            | Dane::Mismatch(_)
+            | Dane::Mismatch(..)
             | Dane::NoTls
             | Dane::Untried
             | Dane::Match(_) => self.report.trim_matches(|c| c == '(' || c == ')'),
@@ -409,7 +409,7 @@ impl Judged<'_> {
                 let short: Vec<_> = text.split(' ').take(3).collect();
                 Cell::from(format!("{} ok", short.join(" ")))
             }
-            Dane::Mismatch(_) => Cell::from("MISMATCH").judged(Severity::Error),
+            Dane::Mismatch(..) => Cell::from("MISMATCH").judged(Severity::Error),
             Dane::NoTls => Cell::from("NO TLS").judged(Severity::Error),
             Dane::Untried => Cell::from("not tried"),
         }
@@ -431,9 +431,9 @@ impl Judged<'_> {
             );
         }
         match &self.dane {
-            Dane::Mismatch(why) => findings.push(
+            Dane::Mismatch(why, remedy) => findings.push(
                 Finding::error("transport.dane-mismatch", format!("DANE fails for {host}: {why}. A sender that honours DANE does not deliver there."))
-                    .with_fix("Publish the TLSA record of the certificate in use before it is rolled over, and keep the old one until it is gone.")
+                    .with_fix(remedy.words())
                     .with_reference("RFC 7672 §2.2"),
             ),
             Dane::LookupFailed(why) => findings.push(

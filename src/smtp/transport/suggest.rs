@@ -32,7 +32,7 @@ pub fn suggestions(target: &Target, sts: &Sts, judged: &[Judged<'_>], _now: Offs
 /// `3 1 1` of the key in use, where a TLSA record is published and does not match.
 fn tlsa(host: &Judged<'_>) -> Option<Suggestion> {
     let TlsOutcome::Established(tls) = host.tls else { return None };
-    if !matches!(host.dane, Dane::Mismatch(_) | Dane::AllUnusable) {
+    if !matches!(host.dane, Dane::Mismatch(..) | Dane::AllUnusable) {
         return None;
     }
     let leaf = Certificate::parse(tls.chain.first()?)?;

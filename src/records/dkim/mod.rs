@@ -51,9 +51,10 @@ impl Place<'_> {
         match self.domainkey.look() {
             Look::Unknown(_) => None,
             Look::Absent(_) if self.domainkey.is_no_such_name() && self.domainkey.aliases.is_empty() => Some(false),
-            // A wildcard answers for every name, so an answer proves nothing.
-            Look::Absent(_) | Look::Found(_) if self.is_wild() => None,
-            Look::Absent(_) | Look::Found(_) => Some(true),
+            // Only where a made-up name below it does not exist does an answer prove anything: a wildcard, of whatever type,
+            // and a server that denies no name answer for every name.
+            Look::Absent(_) | Look::Found(_) if self.any.is_no_such_name() && !self.is_wild() => Some(true),
+            Look::Absent(_) | Look::Found(_) => None,
         }
     }
 
@@ -279,7 +280,10 @@ fn looked(place: &Place<'_>, probed: &Probed) -> Vec<Fact> {
         Some(true) => "exists: something stands there or below".to_owned(),
         Some(false) => "does not exist, so nothing below it does (RFC 8020)".to_owned(),
         None if place.is_wild() => "cannot be told: a wildcard answers for every name".to_owned(),
-        None => format!("could not look: {}", place.domainkey.outcome),
+        None => match (place.domainkey.look(), place.any.look()) {
+            (Look::Unknown(why), _) | (_, Look::Unknown(why)) => format!("could not look: {why}"),
+            _ => "cannot be told: a made-up name below it is not denied either".to_owned(),
+        },
     };
     facts.push(Fact::new("_domainkey", domainkey));
     facts

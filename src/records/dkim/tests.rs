@@ -191,3 +191,14 @@ fn the_name_that_does_not_exist_is_left_to_the_address_section() {
     let settled = World::parse("").unwrap().settle(&Dkim, &domain, NOW);
     assert_eq!((settled.section.state, settled.section.findings.len(), settled.depth), (State::Absent, 0, 1));
 }
+
+#[test]
+fn a_wildcard_of_another_type_shows_no_domainkey() {
+    // `* A` answers "no TXT here" for every name, _domainkey and a made-up selector too.
+    let settled = look("*.monsec.example A 192.0.2.1");
+    assert_eq!(settled.section.facts["domainkey_exists"], Value::Null, "{:?}", settled.asked.len());
+    let told = settled.section.findings.iter().find(|finding| finding.id == "dkim.not-found").unwrap();
+    assert!(told.text.contains("cannot be told from outside"), "{}", told.text);
+    let there = look("other.odd._domainkey.monsec.example TXT x");
+    assert_eq!(there.section.facts["domainkey_exists"], true);
+}

@@ -87,8 +87,14 @@ fn better_file(domain: &Domain, policy: Option<&StsPolicy>, hosts: &[&Name], is_
         policy.is_valid() && policy.mode == Some(StsMode::Enforce) && hosts.iter().any(|host| policy.covers(host))
     });
     let mode = if works { "enforce" } else { "testing" };
+    // What holds is kept as it is, an MX that is listed before it goes live included.
+    let holds = policy.filter(|policy| policy.is_valid() && !uncovered(policy));
     let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {mode}")];
     let mut kept: Vec<&str> = Vec::new();
+    for pattern in holds.iter().flat_map(|policy| &policy.mx) {
+        kept.push(&pattern.text);
+        lines.push(format!("mx: {}", pattern.text));
+    }
     for host in hosts {
         let pattern = policy.and_then(|policy| policy.mx.iter().find(|pattern| pattern.matches(host)));
         let text = pattern.map_or(host.as_str(), |pattern| pattern.text.as_str());
@@ -104,12 +110,15 @@ fn better_file(domain: &Domain, policy: Option<&StsPolicy>, hosts: &[&Name], is_
     let mut file = Suggestion::file(&host, url, lines.join("\n") + "\n");
     file.current = policy.map(|policy| policy.text.clone());
     file.why = match policy {
+        Some(_) if holds.is_some() => "It says what the policy says, for a time that senders keep: so short a time protects hardly anybody, and too long a one senders cut or refuse.".into(),
         Some(_) if works => "It lists the MX hosts that the domain has today and no others, and enforces as the one before it.".into(),
         Some(_) => "It lists the MX hosts that the domain has today and no others. Whether their certificates are valid DNS does not show, so it starts in testing.".into(),
         None if is_announced => "The TXT record announces a policy; this is one that lists today's MX hosts.".into(),
         None => "It lists the MX hosts that the domain has today. In testing mode senders deliver as before and report (see TLS-RPT) what would have failed; enforce only when the reports are clean.".into(),
     };
-    file.risk = if works {
+    file.risk = if works && holds.is_some() {
+        "Senders keep the policy for so long: list a new MX and publish a new id before it goes live.".into()
+    } else if works {
         "An MX that is listed anew must have a valid certificate; until it has, senders skip it, as they do now.".into()
     } else {
         "None while testing.".into()

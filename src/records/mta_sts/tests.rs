@@ -312,3 +312,14 @@ fn what_is_enforced_and_works_is_not_proposed_to_be_weaker() {
         );
     }
 }
+
+#[test]
+fn a_policy_that_holds_is_not_sent_back_to_testing_for_its_max_age() {
+    let file =
+        "version: STSv1\nmode: enforce\nmx: mx1.example.com\nmx: *.example.net\nmx: spare.example.org\nmax_age: 600\n";
+    let section = with(DNS, file);
+    assert_eq!(ids(&section), ["mta-sts.max-age-short"]);
+    let proposed = section.suggestions.iter().find(|one| one.kind == SuggestionKind::File).unwrap();
+    assert_eq!(proposed.value, file.replace("600", "604800"));
+    assert!(!proposed.why.contains("testing") && !proposed.risk.contains("testing"), "{proposed:?}");
+}

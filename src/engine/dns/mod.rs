@@ -98,6 +98,16 @@ pub(crate) struct Servers {
     asked_for: AskedFor,
 }
 
+/// One question as it goes out.
+#[derive(Clone, Copy)]
+struct Question<'n> {
+    name: &'n Name,
+    kind: Kind,
+    dress: Dress,
+    /// When nobody waits for the answer any more.
+    deadline: Instant,
+}
+
 /// What a server is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AskedFor {
@@ -143,7 +153,8 @@ impl Servers {
         let deadline = Instant::now() + patience;
         let mut so_far = Reading::new(name, kind);
         loop {
-            let (message, via) = match self.exchange(so_far.at(), kind, Dress::Edns, deadline).await {
+            let question = Question { name: so_far.at(), kind, dress: Dress::Edns, deadline };
+            let (message, via) = match self.exchange(question).await {
                 Ok(answered) => answered,
                 Err(fault) => {
                     let detail = fault.detail.or_else(|| reason(&fault.outcome));
@@ -176,13 +187,7 @@ impl Servers {
     /// slow answer still counts. A failure starts the next server at once; the same server is not asked again for a
     /// failure that it has declared. Where all have been silent the first is asked once more, and a second time it is asked
     /// without EDNS: some drop what they do not know instead of complaining.
-    async fn exchange(
-        &self,
-        name: &Name,
-        kind: Kind,
-        dress: Dress,
-        deadline: Instant,
-    ) -> Result<(Message, String), Fault> {
+    async fn exchange(&self, question: Question<'_>) -> Result<(Message, String), Fault> {
         let count = self.servers.len();
         let first = self.preferred.load(Ordering::Relaxed).checked_rem(count).unwrap_or(0);
         let may_try = |started: usize, silent: bool| started < count.max(2) || (started == count && silent);
@@ -199,8 +204,8 @@ impl Servers {
                 };
                 last_via = server.via();
                 let again = started >= count && kept.is_none();
-                let dress = if again && dress == Dress::Edns { Dress::Plain } else { dress };
-                running.push(async move { (at, server.attempt(name, kind, dress, deadline).await) });
+                let dress = if again && question.dress == Dress::Edns { Dress::Plain } else { question.dress };
+                running.push(async move { (at, server.attempt(Question { dress, ..question }).await) });
                 started += 1;
                 next_try = Instant::now() + patience;
             }
@@ -227,7 +232,7 @@ impl Servers {
                     }
                 },
                 () = sleep_until(next_try), if more => {}
-                () = sleep_until(deadline) => break,
+                () = sleep_until(question.deadline) => break,
                 else => break,
             }
             if running.is_empty() && !may_try(started, kept.is_none()) {
@@ -248,21 +253,16 @@ impl Server {
     }
 
     /// One try: with EDNS, and without it when the server cannot read that.
-    async fn attempt(
-        &self,
-        name: &Name,
-        kind: Kind,
-        dress: Dress,
-        deadline: Instant,
-    ) -> Result<(Message, String), Fault> {
-        let (message, via) = self.send(name, kind, dress, deadline).await?;
+    async fn attempt(&self, question: Question<'_>) -> Result<(Message, String), Fault> {
+        let (message, via) = self.send(question).await?;
         if matches!(message.rcode, 1 | 4 | 16) {
-            return self.send(name, kind, Dress::Plain, deadline).await;
+            return self.send(Question { dress: Dress::Plain, ..question }).await;
         }
         Ok((message, via))
     }
 
-    async fn send(&self, name: &Name, kind: Kind, dress: Dress, deadline: Instant) -> Result<(Message, String), Fault> {
+    async fn send(&self, question: Question<'_>) -> Result<(Message, String), Fault> {
+        let Question { name, kind, dress, deadline } = question;
         let mut query = wire::query(random_id(), name, kind, dress);
         if self.asked_for == AskedFor::ItsZones {
             wire::no_recursion(&mut query);

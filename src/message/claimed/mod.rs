@@ -229,7 +229,11 @@ impl Recomputed<'_> {
             (Some(author), Some(about)) if *author != about => {
                 Ours::new("none", format!("From is at {author}, not there"))
             }
-            _ => Ours::new(self.dmarc.result.word(), &self.dmarc.reason),
+            // Where SPF could not be asked, whoever was connected to may have seen it pass.
+            _ => Ours {
+                is_open: self.dmarc.result == dmarc::DmarcResult::Fail && self.dmarc.spf.is_none(),
+                ..Ours::new(self.dmarc.result.word(), &self.dmarc.reason)
+            },
         }
     }
 
@@ -309,9 +313,9 @@ fn agrees(method: &str, said: &str, ours: &str) -> Option<bool> {
     if said == ours {
         return Some(true);
     }
-    // Verifiers name what is not a pass of DKIM in several ways.
+    // Verifiers name what is not a pass of DKIM, or of a reverse name, in several ways.
     let is_no = |word: &str| matches!(word, "fail" | "permerror" | "neutral" | "policy" | "none" | "invalid");
-    Some(matches!(method, "dkim" | "arc") && is_no(&said) && is_no(&ours))
+    Some(matches!(method, "dkim" | "arc" | "iprev") && is_no(&said) && is_no(&ours))
 }
 
 fn fact(claim: &Claim<'_>) -> serde_json::Value {

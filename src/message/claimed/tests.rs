@@ -252,3 +252,13 @@ fn no_claims_and_too_many_are_both_said() {
     assert!(ids(&settled).contains(&"claimed.too-many"));
     assert_eq!(results(&settled).len(), 2 * MAX_FIELDS);
 }
+
+#[test]
+fn where_spf_could_not_be_asked_a_pass_of_dmarc_is_not_contradicted() {
+    let claim = "Authentication-Results: mx.corp.example; dmarc=pass header.from=b.example\r\n";
+    let unasked = settled(claim);
+    assert_eq!(results(&unasked), [one("dmarc=pass", false, Some("fail"), None)]);
+    assert!(!ids(&unasked).contains(&"claimed.forged"), "{:?}", ids(&unasked));
+    let asked = settled(&format!("{claim}{BORDER}").replace("192.0.2.1", "203.0.113.9"));
+    assert_eq!(results(&asked)[0].3, Some(false));
+}

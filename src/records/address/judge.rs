@@ -182,17 +182,11 @@ fn common(place: &Place<'_>, section: &mut Section) {
             .with_evidence(place.lookups.clone()),
         );
     }
-    let unreachable: Vec<String> = place
-        .addresses
-        .all()
-        .into_iter()
-        .filter_map(|address| Some(format!("{address} is {}", reserved_for(name, address)?)))
-        .collect();
-    if !unreachable.is_empty() {
+    if let Some(unreachable) = place.addresses.not_public(name) {
         section.findings.push(
             Finding::warning(
                 "address.not-public",
-                format!("{name} has an address that nobody on the Internet can reach: {}.", unreachable.join("; ")),
+                format!("{name} has an address that nobody on the Internet can reach: {unreachable}."),
             )
             .with_fix("Publish public addresses only; keep internal ones in an internal zone.")
             .with_reference("RFC 6890")

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::check::{Absence, Dns, Kind, Look, Outcome, Record, Seen, Wait};
 use crate::name::Name;
 use crate::records::Domain;
+use crate::records::reserved::reserved_for;
 use crate::report::{LookupId, Section, State};
 
 /// Whether the domain exists in DNS.
@@ -85,6 +86,14 @@ pub struct Addresses<'a> {
 }
 
 impl<'a> Addresses<'a> {
+    /// Those that nobody on the Internet can reach, each with what it is instead; `None` when all can be reached. In a name
+    /// that is itself an example, documentation addresses are at home.
+    pub fn not_public(&self, name: &Name) -> Option<String> {
+        let told = |address| Some(format!("{address} is {}", reserved_for(name, address)?));
+        let told: Vec<String> = self.all().into_iter().filter_map(told).collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
     /// Asks for both at once.
     pub fn ask(name: &Name, seen: &Seen<'a>) -> Result<Addresses<'a>, Wait> {
         let (v4, v6) = (seen.dns(name, Kind::A), seen.dns(name, Kind::Aaaa));

@@ -5,7 +5,6 @@ use crate::check::{Data, Dns, Record};
 use crate::finding::{Blank, Finding, Severity, Span, Suggestion};
 use crate::name::Name;
 use crate::records::ptr::ReverseOutcome;
-use crate::records::reserved::reserved_for;
 use crate::records::{Domain, form, providers};
 use crate::report::{LookupId, Mark, Section};
 
@@ -279,20 +278,11 @@ pub(super) fn each_host(domain: &Domain, set: &MxSet, hosts: &[Host<'_>], sectio
                 .with_evidence(host.lookups()),
             );
         }
-        let unreachable: Vec<String> = host
-            .addresses
-            .all()
-            .into_iter()
-            .filter_map(|address| Some(format!("{address} is {}", reserved_for(name, address)?)))
-            .collect();
-        if !unreachable.is_empty() {
+        if let Some(unreachable) = host.addresses.not_public(name) {
             section.findings.push(
                 Finding::error(
                     "mx.not-public",
-                    format!(
-                        "The mail host {name} has an address that no sender can reach: {}.",
-                        unreachable.join("; ")
-                    ),
+                    format!("The mail host {name} has an address that no sender can reach: {unreachable}."),
                 )
                 .with_fix("Publish the host's public address.")
                 .with_reference("RFC 6890")

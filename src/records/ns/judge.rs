@@ -8,7 +8,6 @@ use crate::check::{Data, Look};
 use crate::finding::Finding;
 use crate::name::Name;
 use crate::records::mx::alias_target;
-use crate::records::reserved::reserved_for;
 use crate::records::{Domain, form};
 use crate::report::{LookupId, Section};
 
@@ -74,18 +73,13 @@ pub(super) fn servers(zone: &Zone<'_>, servers: &[Server<'_>], section: &mut Sec
             ),
             None => {}
         }
-        let bad: Vec<String> = addresses
-            .iter()
-            .filter_map(|address| Some(format!("{address} is {}", reserved_for(&server.name, *address)?)))
-            .collect();
-        if !bad.is_empty() {
+        if let Some(unreachable) = server.addresses.not_public(&server.name) {
             section.findings.push(
                 Finding::error(
                     "ns.not-public",
                     format!(
                         "The name server {} has an address that nobody on the Internet can reach: {}.",
-                        server.name,
-                        bad.join("; ")
+                        server.name, unreachable
                     ),
                 )
                 .with_fix("Publish its public address.")

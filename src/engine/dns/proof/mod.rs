@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout};
 
 use super::read::{Next, Reading};
 use super::wire::{self, Dress, Message};
-use super::{DnsReply, Fault, MAX_HOPS};
+use super::{DnsReply, Fault, MAX_HOPS, Question};
 use crate::check::{Data, DnsAnswer, Dnssec, Kind, Outcome};
 use crate::engine::desk::{Desk, lock};
 use crate::name::Name;
@@ -86,14 +86,15 @@ impl Proofs {
             return flight.clone();
         }
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let (desk, question) = (self.desk.clone(), name.clone());
+        let (desk, name_of_flight) = (self.desk.clone(), name.clone());
         let flight = async move {
             if number >= MAX_QUESTIONS {
                 return Err(Fault::failed(format!("mxray gave up after {MAX_QUESTIONS} questions for DNSSEC")));
             }
             let _slot = desk.slot_for_proof().await;
             let deadline = Instant::now() + desk.servers.timeout;
-            let (message, via) = desk.servers.exchange(&question, kind, Dress::Signed, deadline).await?;
+            let question = Question { name: &name_of_flight, kind, dress: Dress::Signed, deadline };
+            let (message, via) = desk.servers.exchange(question).await?;
             Ok(Arc::new(Signed { message, via }))
         }
         .boxed()

@@ -86,7 +86,8 @@ impl Subject for Written {
     fn verdict(&self, sections: &[Section]) -> Vec<VerdictLine> {
         let findings = || sections.iter().flat_map(|section| &section.findings);
         let count = findings().filter(|finding| finding.severity >= Severity::Info).count();
-        let worst = findings().max_by_key(|finding| finding.severity);
+        // The first of the worst, as the list of findings has it.
+        let worst = findings().min_by_key(|finding| std::cmp::Reverse(finding.severity));
         let mut lines = vec![VerdictLine {
             question: "IS IT RIGHT?",
             answer: match count {
@@ -122,6 +123,8 @@ mod tests {
         {
             assert!(ids.contains(&id), "{id}: {ids:?}");
         }
-        assert_eq!(written.verdict(&[settled.section])[0].answer, "4 slips");
+        let first = settled.section.findings[0].text.clone();
+        let verdict = written.verdict(&[settled.section]);
+        assert_eq!((verdict[0].answer.as_str(), &verdict[1].answer), ("4 slips", &first));
     }
 }

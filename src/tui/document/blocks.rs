@@ -11,7 +11,7 @@ use crate::untrusted::{visible, visible_record};
 /// Trees with more nodes than this open two levels only.
 const OPEN_NODES: usize = 60;
 /// A column is not held wide for the sake of a longer word: it breaks.
-const WORD_COLUMNS: usize = 26;
+const WORD_COLUMNS: usize = 34;
 /// A record's content is explained part by part; a part longer than this is cut in the explanation (it stands above).
 const PART_COLUMNS: usize = 30;
 /// Narrower than this, a column of its own for the parts of a record would cut the parts and starve their explanations.
@@ -223,8 +223,12 @@ impl Builder<'_> {
             }
             share(&mut widths, &least, width - gaps);
         }
-        let heads = table.columns.iter().zip(&widths).map(|(title, width)| fit(&visible(title), *width));
-        self.row(vec![Piece::new(heads.collect::<Vec<_>>().join("  "), Look::Dim)]);
+        let heads = table
+            .columns
+            .iter()
+            .zip(&widths)
+            .map(|(title, width)| super::wrap::wrap(vec![Piece::new(visible(title), Look::Dim)], *width, 0));
+        self.side_by_side(heads.collect(), &widths);
         for row in &table.rows {
             self.begin_row(row);
             let cells: Vec<Vec<Vec<Piece>>> = row
@@ -233,19 +237,24 @@ impl Builder<'_> {
                 .zip(&widths)
                 .map(|(cell, width)| super::wrap::wrap(self.cell(cell), *width, 0))
                 .collect();
-            let tall = cells.iter().map(Vec::len).max().unwrap_or(1);
-            for line in 0..tall {
-                let mut pieces = Vec::new();
-                for (cell, width) in cells.iter().zip(&widths) {
-                    let part = cell.get(line).cloned().unwrap_or_default();
-                    let used: usize = part.iter().map(|piece| columns(&piece.text)).sum();
-                    pieces.extend(part);
-                    pieces.push(Piece::new(" ".repeat(width.saturating_sub(used) + 2), Look::Plain));
-                }
-                pieces.pop();
-                self.row(pieces);
-            }
+            self.side_by_side(cells, &widths);
             self.end();
+        }
+    }
+
+    /// Wrapped cells beside each other, as tall as the tallest.
+    fn side_by_side(&mut self, cells: Vec<Vec<Vec<Piece>>>, widths: &[usize]) {
+        let tall = cells.iter().map(Vec::len).max().unwrap_or(1);
+        for line in 0..tall {
+            let mut pieces = Vec::new();
+            for (cell, width) in cells.iter().zip(widths) {
+                let part = cell.get(line).cloned().unwrap_or_default();
+                let used: usize = part.iter().map(|piece| columns(&piece.text)).sum();
+                pieces.extend(part);
+                pieces.push(Piece::new(" ".repeat(width.saturating_sub(used) + 2), Look::Plain));
+            }
+            pieces.pop();
+            self.row(pieces);
         }
     }
 

@@ -187,3 +187,40 @@ fn an_answer_that_is_alone_uses_the_rows_that_others_do_not_need_and_a_finding_i
     assert_eq!(shown.matches("✗ ERROR Delivery:").count(), 1, "{shown}");
     assert!(!shown.contains("TLS: a-rather") && !shown.contains("Dialogue: a-rather"), "{shown}");
 }
+
+#[test]
+fn the_summary_breaks_neither_a_hosts_name_nor_a_heads_word_in_any_width_and_nothing_wrong_is_not_said_of_bad_news() {
+    use crate::finding::Severity;
+    use crate::report::{Cell, Report, Row, Table, VerdictLine};
+    let host = "10 mx.greylisted.servers.example";
+    let names = ["HOST", "CONNECT", "BANNER", "EHLO", "TLS", "PKIX", "MTA-STS", "DANE", "A SENDER REPORTS"];
+    let cells = [host, "0.7", "1.1", "8.7", "2.7", "ok to 2046-01-01", "-", "-", "-"];
+    let row = Row { cells: cells.map(Cell::from).to_vec(), section: Some("transport") };
+    let answer = "deferred: it answers RCPT TO with 451".to_owned();
+    let line = VerdictLine { question: "PLAIN SENDER", answer, severity: Severity::Warning, section: None };
+    let report = Report {
+        mxray: "0",
+        schema: 1,
+        kind: "smtp",
+        target: "greylisted.example".into(),
+        at: time::OffsetDateTime::UNIX_EPOCH,
+        elapsed_ms: 1.0,
+        worst: Severity::Ok,
+        verdict: vec![line],
+        summary: Some(Table { columns: names.map(str::to_owned).to_vec(), rows: vec![row] }),
+        sections: Vec::new(),
+        lookups: Vec::new(),
+    };
+    let report = std::sync::Arc::new(report);
+    for width in [80, 90, 100, 110, 120, 140] {
+        let mut state = fresh();
+        update(&mut state, Event::Resize(width, 30));
+        press(&mut state, "⎋3:greylisted.example⏎");
+        tell(&mut state, 1, JobEvent::Finished(report.clone(), std::sync::Arc::default()));
+        press(&mut state, "v");
+        let shown = screen(&state, width);
+        assert!(shown.contains("mx.greylisted.servers.example"), "{width}\n{shown}");
+        assert!(!shown.contains("REPO…") && !shown.contains("SENDER RE…"), "{width}\n{shown}");
+        assert!(shown.contains("Nothing beyond the verdict above.") && !shown.contains("No warnings"), "{shown}");
+    }
+}

@@ -193,6 +193,9 @@ impl Viewer {
                 inquiry.summary.as_ref().filter(|_| !summary_above),
                 match inquiry.stage {
                     Stage::Running => ("Overview so far", "Nothing so far."),
+                    Stage::Finished(_) if inquiry.verdict.iter().any(|line| line.severity >= Severity::Warning) => {
+                        ("Overview", "Nothing beyond the verdict above.")
+                    }
                     Stage::Finished(_) => ("Overview", "No warnings and no errors."),
                     Stage::Refused(_) => ("Nothing is known", "There is nothing to look at."),
                     Stage::Failed(_) => ("Nothing is known", "The job could not be done. r asks again."),

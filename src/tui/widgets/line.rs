@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::tui::action::PaneId;
 use crate::tui::document::Piece;
-use crate::tui::document::wrap::columns;
+use crate::tui::document::wrap::{columns, cut_to_words};
 use crate::tui::inquiry::Stage;
 use crate::tui::state::{Line, Purpose, Shared};
 use crate::tui::theme::Look;
@@ -63,7 +63,8 @@ fn question(shared: &Shared, line: &Line, area: Rect, buffer: &mut Buffer) -> Op
     // What is wrong stands above the keys, where there is room for it whatever was typed.
     let at = end.saturating_add(1);
     if value.is_empty() && at < area.right() {
-        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(&line.hint, Look::Dim)]);
+        let hint = cut_to_words(&line.hint, usize::from(area.right() - at));
+        pieces(buffer, theme, (at, area.y), area.right() - at, &[Piece::new(hint, Look::Dim)]);
     }
     let cursor = x + u16::try_from(before - skip).unwrap_or(0);
     Some(Position { x: cursor.min(area.right().saturating_sub(1)), y: area.y })

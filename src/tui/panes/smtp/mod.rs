@@ -472,6 +472,10 @@ impl Pane for SmtpPane {
         if !self.shows_dialogue(shared) {
             return self.viewer.hint(shared);
         }
+        // While the line is open its own words say what the keys do, and letters are typed.
+        if shared.line.is_some() {
+            return None;
+        }
         let by_hand = open_by_hand(shared).is_some();
         let waits = self.current(shared).is_some_and(|(_, transcript)| typed::awaits_message(&transcript));
         match (by_hand, waits) {

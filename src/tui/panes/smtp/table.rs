@@ -23,7 +23,8 @@ pub(super) fn view(table: &Table, theme: Theme, area: Rect, buffer: &mut Buffer)
     if area.height == 0 {
         return;
     }
-    let width = usize::from(area.width).saturating_sub(2);
+    // The gap behind the last column may hang over the edge.
+    let width = usize::from(area.width);
     let widths = widths(table, width);
     let head = table.columns.iter().zip(&widths).filter(|(_, width)| **width > 0);
     let head: Vec<Piece> = std::iter::once(Piece::new(" ", Look::Dim))

@@ -17,7 +17,7 @@
 //! main ─► cli ─┐                                               finding, report, untrusted, name, job   (pure data)
 //! main ─► tui ─┤─► engine ─► records, message, smtp ─► check ─►                                        (pure, no clock)
 //!              └───────────► report, job                       message, smtp may use records
-//!                print ─► report                                 (text and Markdown: cli prints them, tui copies them)
+//!                print ─► report                                 (text, Markdown, JSON: cli prints them, tui copies them)
 //!                lab ─► config                                 (the loopback mail internet: --demo and the tests)
 //! ```
 //!

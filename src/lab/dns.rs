@@ -1,6 +1,6 @@
 //! The name servers of the demo world: UDP and TCP, a loopback port each. One answers like a caching resolver (RA set, AA
-//! clear), one for the zones themselves (AA set), one knows no zone; and, where a fault says so, wrongly. The sockets are ours because a lying server needs bytes that no honest
-//! library writes.
+//! clear), one for the zones themselves (AA set), one knows no zone; and, where a fault says so, wrongly. The sockets are
+//! ours because a lying server needs bytes that no honest library writes.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -159,11 +159,11 @@ impl Lab {
         // a host without an address is looked up, so that the answer says why there is none
         connect_to.push(ConnectTo { host: None, port: Some(443), to_host: None, to_port: None });
         tasks.spawn(web::serve(web));
-        // whatever else is called, nothing leaves this machine
         // Who names this machine's own address means it: mxray's listener, for one.
         for host in ["127.0.0.1", "::1"] {
             connect_to.push(ConnectTo { host: Some(host.to_owned()), port: None, to_host: None, to_port: None });
         }
+        // Whatever else is called, nothing leaves this machine.
         connect_to.push(rule(None, None, NOBODY));
         Ok(Lab { dns: server, address, connect_to, bag, _tasks: tasks })
     }

@@ -68,7 +68,10 @@ async fn every_name_server_of_the_demo_world_speaks_for_its_zones() {
     for zone in lab.zones().iter().filter(|zone| zone.ends_with("example") && *zone != "lagging.example") {
         let report = ask(lab.settings(), zone, only()).await;
         let section = published(&report);
-        for server in section.facts.get("servers").and_then(|servers| servers.as_array()).into_iter().flatten() {
+        let servers = section.facts.get("servers").and_then(|servers| servers.as_array());
+        let servers = servers.unwrap_or_else(|| panic!("{zone}: {section:?}"));
+        assert!(!servers.is_empty(), "{zone} has none");
+        for server in servers {
             assert_eq!(server["state"], "authoritative", "{zone}: {server}");
         }
     }
@@ -98,13 +101,11 @@ async fn addresses_that_are_not_public_are_not_asked() {
 #[tokio::test]
 async fn a_fault_at_the_zones_own_servers_is_not_absence() {
     let lab = Lab::start().await.unwrap();
-    for (fault, id) in
-        [("servfail", "published.lame"), ("timeout", "published.no-answer"), ("malformed", "published.no-answer")]
-    {
+    for fault in ["servfail", "timeout", "malformed"] {
         lab.set_fault("lagging.example", Some("SOA"), fault).unwrap();
         let report = ask(lab.settings(), "lagging.example", only()).await;
         let section = published(&report);
-        assert_eq!((section.state, ids(section)), (State::Unknown, vec!["published.could-not-look"]), "{fault} {id}");
+        assert_eq!((section.state, ids(section)), (State::Unknown, vec!["published.could-not-look"]), "{fault}");
     }
     lab.clear_faults();
     // Long answers come over TCP from these servers too.

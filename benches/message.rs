@@ -69,6 +69,7 @@ fn report(message: &Message, world: &World) -> Report {
         worst: Severity::Ok,
         verdict: message.verdict(&sections),
         summary: message.summary(&sections),
+        since: None,
         sections,
         lookups: Vec::new(),
     }

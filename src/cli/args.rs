@@ -42,6 +42,9 @@ pub enum Command {
         /// Ask the zone's own name servers too: what is published, what your resolver still keeps, for how long.
         #[arg(long)]
         authoritative: bool,
+        /// Show what has changed since this report on the same domain (JSON, as --format json or S in the terminal program saves it).
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
     },
     /// Verify a raw message again.
     Message {

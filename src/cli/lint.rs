@@ -31,6 +31,7 @@ pub fn report(text: &str, now: Option<OffsetDateTime>) -> Result<Report, Failure
         worst: section.worst(),
         verdict: Vec::new(),
         summary: None,
+        since: None,
         sections: vec![section],
         lookups: Vec::new(),
     })

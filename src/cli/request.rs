@@ -20,6 +20,7 @@ use crate::job::{Envelope, Family, Job, SmtpPlan, Task};
 use crate::lab::Lab;
 use crate::name::Name;
 use crate::report::Report;
+use crate::report::since::Saved;
 
 /// The longest message that is read; beyond it a mail system would have refused it long before.
 const MAX_MESSAGE: u64 = 256 * 1024 * 1024;
@@ -76,6 +77,8 @@ pub struct Reports {
     pub demo: bool,
     /// Where questions and answers are saved.
     pub save_case: Option<PathBuf>,
+    /// An earlier report, to be compared with.
+    pub since: Option<Saved>,
 }
 
 /// Reads the command line.
@@ -102,6 +105,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         return screen(arguments.target, options, settings, layers.theme).map(Box::new).map(Request::Screen);
     };
     let mut more = false;
+    let mut saved = None;
     let tasks = match command {
         Command::Lint { text } => {
             let text = if text == "-" { read_text()? } else { text };
@@ -116,16 +120,18 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
             return Ok(Request::Listen(Box::new(listening)));
         }
         Command::Schema | Command::Man | Command::Completions { .. } => Vec::new(),
-        Command::Domain { names, authoritative } => {
+        Command::Domain { names, authoritative, since } => {
             if authoritative {
                 options.only = crate::records::with_requested(&options.only);
             }
             more = names.iter().any(|name| name == "-");
-            names
+            let tasks = names
                 .iter()
                 .filter(|name| *name != "-")
                 .map(|name| domain_task(name, &options))
-                .collect::<Result<Vec<_>, _>>()?
+                .collect::<Result<Vec<_>, _>>()?;
+            saved = since.map(|path| earlier(&path, &tasks, more)).transpose()?;
+            tasks
         }
         Command::Message { file, message, envelope } => {
             let mut raw = match demo_message(&file, &options) {
@@ -148,7 +154,8 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         Command::Spf { domain, ip, mail_from, helo } => vec![Task::Spf { domain, ip, mail_from, helo }],
         Command::Dmarc { domain } => vec![Task::Dmarc { name: name(&domain)? }],
     };
-    reports(options, settings, tasks, more).map(Box::new).map(Request::Reports)
+    let request = Reports { since: saved, ..reports(options, settings, tasks, more)? };
+    Ok(Request::Reports(Box::new(request)))
 }
 
 /// What some commands print without any work.
@@ -191,7 +198,24 @@ fn reports(options: Options, settings: Settings, tasks: Vec<Task>, more: bool) -
         color: options.color,
         demo: options.demo,
         save_case: options.save_case,
+        since: None,
     })
+}
+
+/// The report that a domain is compared with.
+fn earlier(path: &Path, tasks: &[Task], more: bool) -> Result<Saved, Failure> {
+    let ([Task::Domain { name: asked, .. }], false) = (tasks, more) else {
+        return Err(Failure::Usage("--since: a report is on one domain; give one name".to_owned()));
+    };
+    let text = read_up_to(crate::report::since::MAX_BYTES, path)?;
+    let saved = Saved::read(&text).map_err(|why| Failure::Job(format!("{}: {why}", path.display())))?;
+    match saved.name() {
+        Some(other) if other == *asked => Ok(saved),
+        Some(other) => {
+            Err(Failure::Usage(format!("--since: {} is a report on {other}, not on {asked}", path.display())))
+        }
+        None => Err(Failure::Job(format!("{}: the report names no domain", path.display()))),
+    }
 }
 
 /// What the engine needs: the flags over the environment over the file.

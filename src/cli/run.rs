@@ -174,6 +174,11 @@ impl<'a> Writer<'a> {
     }
 
     fn report(&mut self, report: &Arc<Report>, evidence: &Evidence) -> Result<(), Failure> {
+        let compared = self.reports.since.as_ref().map(|saved| {
+            let since = Some(saved.until(report));
+            Arc::new(Report { since, ..report.as_ref().clone() })
+        });
+        let report = compared.as_ref().unwrap_or(report);
         let mut out = match self.reports.format {
             Format::Text => text::text(report, self.style),
             Format::Markdown => markdown::markdown(report),

@@ -129,6 +129,7 @@ mod tests {
             worst: Severity::Ok,
             verdict: Vec::new(),
             summary: None,
+            since: None,
             sections: Vec::new(),
             lookups: Vec::new(),
         }

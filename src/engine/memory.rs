@@ -188,6 +188,7 @@ mod tests {
             worst: Severity::Ok,
             verdict: Vec::new(),
             summary: None,
+            since: None,
             sections: vec![dkim, sts],
             lookups: Vec::new(),
         }

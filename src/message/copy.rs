@@ -136,6 +136,7 @@ mod tests {
             worst: Severity::Ok,
             verdict: Vec::new(),
             summary: None,
+            since: None,
             sections: vec![dkim, spf, dmarc],
             lookups: Vec::new(),
         }

@@ -26,6 +26,13 @@ pub fn markdown(report: &Report) -> String {
     for line in &report.verdict {
         let _ = writeln!(out, "- **{}** {}", prose(line.question), prose(&line.answer));
     }
+    if let Some(since) = &report.since {
+        let _ = writeln!(out, "\nSince {}: {}\n\n| | was | is |\n|---|---|---|", since.when(), prose(&since.words()));
+        let said = |value: &Option<String>| value.as_deref().map_or_else(|| "nothing".to_owned(), code);
+        for change in &since.changes {
+            let _ = writeln!(out, "| {} | {} | {} |", prose(&change.what()), said(&change.before), said(&change.now));
+        }
+    }
     if let Some(summary) = &report.summary {
         out.push('\n');
         table(&mut out, summary);

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::blocks;
 use super::page::{Page, Tone, padded};
 use crate::finding::{Finding, Span, Suggestion, SuggestionKind};
+use crate::report::since::Since;
 use crate::report::{Block, Report, Section, State, VerdictLine};
 use crate::untrusted::visible_record;
 
@@ -24,6 +25,9 @@ pub fn text(report: &Report, style: Style) -> String {
     let mut page = Page::new(style.width, style.color);
     head(&mut page, report);
     verdict(&mut page, &report.verdict);
+    if let Some(since) = &report.since {
+        self::since(&mut page, since);
+    }
     if let Some(table) = &report.summary {
         page.gap();
         blocks::table(&mut page, "", table);
@@ -34,6 +38,20 @@ pub fn text(report: &Report, style: Style) -> String {
         self::section(&mut page, section, open);
     }
     page.into_text()
+}
+
+/// What has changed, above the sections.
+fn since(page: &mut Page, since: &Since) {
+    page.gap();
+    let head = format!("SINCE {}", since.when());
+    page.wrapped(&[(Tone::Strong, &head), (Tone::Plain, "  ")], Tone::Plain, &since.words());
+    for change in &since.changes {
+        page.line(&[(Tone::Plain, "  "), (Tone::Strong, &change.what())]);
+        for (label, tone, value) in [("was", Tone::Dim, &change.before), ("is ", Tone::Plain, &change.now)] {
+            let value = value.as_deref().unwrap_or("nothing");
+            page.wrapped(&[(Tone::Plain, "    "), (Tone::Dim, label), (Tone::Plain, "  ")], tone, value);
+        }
+    }
 }
 
 fn head(page: &mut Page, report: &Report) {

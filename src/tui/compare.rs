@@ -121,6 +121,7 @@ mod tests {
             worst: Severity::Ok,
             verdict: Vec::new(),
             summary: None,
+            since: None,
             sections: vec![section],
             lookups: Vec::new(),
         }

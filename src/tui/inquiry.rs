@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::check::{Check, Evidence, Transcript};
 use crate::job::{JobEvent, JobId, Progress, Refusal, Task};
+use crate::report::since::Saved;
 use crate::report::{Lookup, LookupId, Report, Section, State, Table, VerdictLine};
 use crate::tui::compare::{Compared, compare};
 use crate::tui::theme::{Look, Theme};
@@ -44,6 +45,8 @@ pub struct Inquiry {
     pub asked: String,
     /// How this look differs from the one before, when others were asked.
     pub compared: Option<Compared>,
+    /// An earlier report that was opened: what has changed since is told.
+    pub since: Option<Arc<Saved>>,
     /// What was there before everything was asked again, and of whom: it stays in sight until its new answer comes.
     before: Option<(Arc<Report>, String)>,
     versions: HashMap<&'static str, u64>,
@@ -129,6 +132,7 @@ impl Inquiry {
             arrived: HashMap::new(),
             asked: String::new(),
             compared: None,
+            since: None,
             before: None,
             versions: HashMap::new(),
             evidence: None,
@@ -183,6 +187,10 @@ impl Inquiry {
             }
         }
         self.arrived.clear();
+        let report = match &self.since {
+            Some(saved) => Arc::new(Report { since: Some(saved.until(&report)), ..report.as_ref().clone() }),
+            None => report,
+        };
         // What a message says of itself is the same whoever is asked; records that differ are a domain's.
         if let Some((before, asked)) = self.before.take()
             && asked != self.asked
@@ -233,6 +241,7 @@ impl Inquiry {
             self.expect(section.id, section.title);
         }
         self.before = Some(shown);
+        self.since = before.since.clone();
     }
 
     /// When what is in sight was looked at, while it is looked at again.

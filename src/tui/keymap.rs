@@ -204,7 +204,14 @@ pub const BINDINGS: &[Binding] = &[
         "name servers",
         "Ask other name servers: IP[:PORT], tls://IP#NAME, https://HOST/path; system for the system's; authoritative: what the zone's own servers publish and what yours still keeps",
     ),
-    bind(&[Char('o')], "o", EVERYWHERE, || Action::OpenFile, "open file", "Open a message file"),
+    bind(
+        &[Char('o')],
+        "o",
+        EVERYWHERE,
+        || Action::OpenFile,
+        "open file",
+        "Open a message file, a saved dialogue, or a saved report on a domain: what has changed since stands on top",
+    ),
     bind(
         &[Char('/')],
         "/",

@@ -121,6 +121,7 @@ impl<S: Subject> Run<S> {
             worst: sections.iter().map(Section::worst).max().unwrap_or(Severity::Ok),
             verdict,
             summary,
+            since: None,
             sections,
             lookups: self.ledger.into_lines(),
         };

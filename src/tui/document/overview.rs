@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::blocks::duration;
 use super::{Builder, Document, Layout, Piece, Target};
 use crate::finding::{Finding, Severity, Suggestion, SuggestionKind};
+use crate::report::since::Since;
 use crate::report::{Link, Section, Table, VerdictLine};
 use crate::tui::compare::Compared;
 use crate::tui::theme::Look;
@@ -17,7 +18,7 @@ pub fn overview<'a>(
     verdict: &[VerdictLine],
     summary: Option<&Table>,
     (title, nothing): (&str, &str),
-    compared: Option<&Compared>,
+    (compared, since): (Option<&Compared>, Option<&Since>),
     layout: &Layout<'_>,
 ) -> Document {
     let mut out = Builder::new(layout);
@@ -28,6 +29,9 @@ pub fn overview<'a>(
     }
     if let Some(compared) = compared {
         out.compared(compared);
+    }
+    if let Some(since) = since {
+        out.since(since);
     }
     out.worst_first(sections.clone(), nothing);
     out.steps(sections);
@@ -134,6 +138,24 @@ impl Builder<'_> {
         if !compared.unseen.is_empty() {
             let text = format!("  Not compared, one side could not be looked at: {}", compared.unseen.join(", "));
             self.flow(vec![Piece::new(text, Look::Unknown)], 2);
+        }
+    }
+
+    /// What has changed since an earlier report.
+    fn since(&mut self, since: &Since) {
+        self.heading("changes", &format!("since {}", since.when()));
+        self.flow(vec![Piece::new(format!("  {}", since.words()), Look::Plain)], 2);
+        for change in &since.changes {
+            let says = |one: &Option<String>| one.clone().unwrap_or_else(|| "nothing".to_owned());
+            let (before, now) = (says(&change.before), says(&change.now));
+            self.begin(Target::Line {
+                text: format!("{}: {before} / {now}", change.what()),
+                links: change.section.map(|id| (change.title.clone(), Link::Section(id))).into_iter().collect(),
+            });
+            self.flow(vec![Piece::new(format!("  {}", change.what()), Look::Strong)], 4);
+            self.flow(vec![Piece::new("  was    ", Look::Dim), Piece::new(before, Look::Removed)], 9);
+            self.flow(vec![Piece::new("  is     ", Look::Dim), Piece::new(now, Look::Added)], 9);
+            self.end();
         }
     }
 

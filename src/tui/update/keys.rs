@@ -8,6 +8,9 @@ use tui_input::InputRequest;
 use super::line::{edited, open_line, type_key};
 use super::over::answer_overlay;
 use super::{act, by_hand, dispatch};
+use crate::name::Name;
+use crate::report::Link;
+use crate::report::since::Saved;
 use crate::tui::action::{Action, PaneId};
 use crate::tui::effect::Effect;
 use crate::tui::keymap;
@@ -19,6 +22,8 @@ use crate::tui::widgets::{header, overlay};
 const BURST: usize = 6;
 /// A written dialogue is at most so long; longer texts are messages.
 const LONGEST_DIALOGUE: usize = 256 * 1024;
+/// A saved report is at most so long: ten times the longest, and read within a frame.
+const LONGEST_REPORT: usize = 1024 * 1024;
 /// A paste of one line up to here goes onto the line; anything longer or with several lines is a message, or, while the
 /// line is a dialogue's, lines to say.
 const LINE_MAX: usize = 1000;
@@ -157,9 +162,24 @@ fn as_dialogue(bytes: &[u8]) -> Option<Arc<str>> {
         .then(|| Arc::from(start))
 }
 
+/// A report on a domain that was saved as JSON: the domain is looked at again, and what has changed since is shown.
+fn as_report(bytes: &[u8]) -> Option<(Saved, Name)> {
+    let begins = bytes.len() <= LONGEST_REPORT && bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let saved = begins.then(|| Saved::read(bytes).ok())??;
+    let name = saved.name()?;
+    Some((saved, name))
+}
+
 pub(super) fn load(state: &mut State, bytes: Arc<[u8]>, source: String) -> Vec<Effect> {
     if let Some(text) = as_dialogue(&bytes) {
         return dispatch(state, PaneId::Smtp, &Action::Read(text));
+    }
+    if let Some((saved, name)) = as_report(&bytes) {
+        let effects = dispatch(state, PaneId::Domain, &Action::Follow(Link::Domain(name)));
+        if let Some(inquiry) = state.shared.inquiry_mut(PaneId::Domain) {
+            inquiry.since = Some(Arc::new(saved));
+        }
+        return effects;
     }
     state.shared.unsaved = (source == PASTE).then_some(UNSAVED);
     state.shared.message = Some(bytes.clone());

@@ -362,6 +362,7 @@ fn finished(kind: &'static str, verdict: Vec<VerdictLine>) -> JobEvent {
         worst: Severity::Ok,
         verdict,
         summary: None,
+        since: None,
         sections: Vec::new(),
         lookups: Vec::new(),
     };

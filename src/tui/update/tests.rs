@@ -122,6 +122,7 @@ pub(super) fn report(sections: Vec<Section>) -> JobEvent {
         worst: Severity::Warning,
         verdict,
         summary: None,
+        since: None,
         sections,
         lookups: Vec::new(),
     };
@@ -292,6 +293,37 @@ fn other_name_servers_are_read_and_the_pane_asks_again() {
         matches!(effects.as_slice(), [Effect::Switch(servers), Effect::Start(..)] if servers.len() == 1),
         "{effects:?}"
     );
+}
+
+#[test]
+fn a_saved_report_that_is_opened_shows_what_has_changed_since_also_after_asking_again() {
+    let mut state = fresh();
+    press(&mut state, "example.org⏎");
+    tell(&mut state, 1, report(vec![dmarc()]));
+    let saved =
+        serde_json::to_string(state.shared.inquiry(PaneId::Domain).unwrap().report().unwrap().as_ref()).unwrap();
+    let mut later = fresh();
+    press(&mut later, "⎋");
+    let effects = update(&mut later, Event::Opened("before.json".into(), Ok(Arc::from(saved.into_bytes()))));
+    assert!(
+        matches!(started(&effects).as_slice(), [(1, job)] if matches!(&job.task, Task::Domain { name, .. } if name.as_str() == "example.org"))
+    );
+    assert_eq!(later.active, PaneId::Domain);
+    let gone = Section { state: crate::report::State::Absent, ..Section::new("dmarc", "DMARC") };
+    tell(&mut later, 1, report(vec![gone.clone()]));
+    let since = |state: &State| state.shared.inquiry(PaneId::Domain).unwrap().report().unwrap().since.clone().unwrap();
+    assert_eq!(since(&later).changes[0].now.as_deref(), Some("not published"));
+    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    crate::tui::view::draw(&later, area, &mut buffer);
+    let screen: String = buffer.content().iter().map(|cell| cell.symbol()).collect();
+    assert!(screen.contains("since 1970-01-01") && screen.contains("1 change"), "{screen}");
+    press(&mut later, "r");
+    tell(&mut later, 2, report(vec![gone]));
+    assert_eq!(since(&later).changes.len(), 1);
+    press(&mut later, ":other.example⏎");
+    tell(&mut later, 3, report(vec![dmarc()]));
+    assert_eq!(later.shared.inquiry(PaneId::Domain).unwrap().report().unwrap().since, None, "another domain's past");
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl Viewer {
                     Stage::Failed(_) => ("Nothing is known", "The job could not be done. r asks again."),
                     Stage::Stopped => ("Overview, stopped", "Nothing before it was stopped. r asks again."),
                 },
-                inquiry.compared.as_ref(),
+                (inquiry.compared.as_ref(), inquiry.report().and_then(|report| report.since.as_ref())),
                 &layout,
             ),
             (Some(id), evidence) => match inquiry.section(id) {

@@ -24,6 +24,43 @@ fn verdicts(report: &Value) -> Vec<Value> {
 }
 
 #[test]
+fn what_has_changed_since_a_saved_report_is_told_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("monsec.json");
+    let path = saved.to_str().unwrap();
+    let domain = ["domain", "--demo", "--fail-on", "never", "monsec.example"];
+    let earlier = run(&[&domain[..], &["--format", "json"]].concat()).out;
+    std::fs::write(&saved, &earlier).unwrap();
+    let since = |format: &str| run(&[&domain[..], &["--since", path, "--format", format]].concat()).out;
+    let same = report(&[&domain[..], &["--since", path, "--format", "json"]].concat());
+    assert_eq!(same["since"]["changes"], serde_json::json!([]), "the same twice is no change");
+    assert!(same["since"]["same"].as_u64().unwrap() > 100);
+    // The world of before: another policy, another MX, and a DKIM key that is gone now.
+    let mut before: Value = serde_json::from_str(&earlier).unwrap();
+    let section = |before: &mut Value, id: &str, pointer: &str, value: Value| {
+        let sections = before["sections"].as_array_mut().unwrap();
+        let found = sections.iter_mut().find(|section| section["id"] == id).unwrap();
+        *found["facts"].pointer_mut(pointer).unwrap() = value;
+    };
+    section(&mut before, "dmarc", "/policy", "none".into());
+    section(&mut before, "mx", "/hosts/0/name", "old.example".into());
+    std::fs::write(&saved, before.to_string()).unwrap();
+    let told = report(&[&domain[..], &["--since", path, "--format", "json"]].concat());
+    let changes = told["since"]["changes"].as_array().unwrap();
+    let facts: Vec<&str> = changes.iter().map(|change| change["fact"].as_str().unwrap()).collect();
+    assert_eq!(facts, ["hosts[old.example]", "hosts[smtp.google.example]", "policy"], "{changes:?}");
+    let text = since("text");
+    assert!(text.contains("3 changes") && text.contains("DMARC policy\n    was  none\n    is   quarantine"), "{text}");
+    assert!(since("markdown").contains("| DMARC policy | `none` | `quarantine` |"), "{}", since("markdown"));
+    // A report on somebody else, on a message, and no report.
+    let other = run(&["domain", "--demo", "flawless.example", "--since", path]);
+    assert!(other.status == 2 && other.err.contains("a report on monsec.example"), "{}", other.err);
+    std::fs::write(&saved, "{}").unwrap();
+    let none = run(&["domain", "--demo", "monsec.example", "--since", path]);
+    assert!(none.status == 3 && none.err.contains("no report that mxray saved"), "{}", none.err);
+}
+
+#[test]
 fn every_place_of_the_demo_world_gives_a_report_that_fits_the_schema() {
     let mut arguments = vec!["domain", "--demo", "--format", "json", "--fail-on", "never", "--timeout", "1"];
     arguments.extend(Lab::targets().iter().map(|target| target.domain));

@@ -62,6 +62,7 @@ pub fn report(foreign: &str) -> Report {
         worst: Severity::Error,
         verdict: vec![VerdictLine { question, answer: text(), severity, section: Some("spf") }],
         summary: Some(table),
+        since: None,
         sections: vec![section],
         lookups: Vec::new(),
     }

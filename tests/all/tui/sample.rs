@@ -205,6 +205,7 @@ fn finished(
         worst: Severity::Error,
         verdict,
         summary,
+        since: None,
         sections,
         lookups: lookups(),
     };

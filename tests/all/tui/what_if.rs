@@ -95,6 +95,7 @@ fn finished(world: &World, only: &[&str], known: Evidence) -> JobEvent {
         worst: Severity::Ok,
         verdict: domain.verdict(&sections),
         summary: None,
+        since: None,
         sections,
         lookups,
     };

@@ -30,6 +30,7 @@ pub fn print<S: Subject>(subject: &S, bytes: usize, sections: Vec<Section>) {
         worst: sections.iter().map(Section::worst).max().unwrap_or(Severity::Ok),
         verdict: subject.verdict(&sections),
         summary: subject.summary(&sections),
+        since: None,
         sections,
         lookups: Vec::new(),
     };

@@ -4,6 +4,8 @@
 //! A section carries its facts twice: `facts` typed for scripts, `blocks` as a person reads them. Strings in blocks and
 //! findings may hold foreign bytes; whoever prints them goes through [`crate::untrusted`].
 
+pub mod since;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -38,6 +40,9 @@ pub struct Report {
     /// A table between the verdict and the sections: who says so, or the hosts side by side.
     #[serde(skip)]
     pub summary: Option<Table>,
+    /// What has changed since an earlier report, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<since::Since>,
     /// One section a check, in the fixed order of the list of checks.
     pub sections: Vec<Section>,
     /// Everything that was asked.

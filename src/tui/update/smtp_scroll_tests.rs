@@ -173,6 +173,7 @@ fn an_answer_that_is_alone_uses_the_rows_that_others_do_not_need_and_a_finding_i
         worst: Severity::Error,
         verdict: vec![line],
         summary: None,
+        since: None,
         sections: vec![section("transport", "Delivery"), section("tls", "TLS"), section("transcript", "Dialogue")],
         lookups: Vec::new(),
     };
@@ -208,6 +209,7 @@ fn the_summary_breaks_neither_a_hosts_name_nor_a_heads_word_in_any_width_and_not
         worst: Severity::Ok,
         verdict: vec![line],
         summary: Some(Table { columns: names.map(str::to_owned).to_vec(), rows: vec![row] }),
+        since: None,
         sections: Vec::new(),
         lookups: Vec::new(),
     };

@@ -71,6 +71,11 @@ pub enum Talks<'a> {
 }
 
 impl Talk<'_> {
+    /// Whether TLS is expected from the first byte: there is no clear text to fall back to.
+    pub fn is_implicit(&self) -> bool {
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.tls == TlsMode::Implicit)
+    }
+
     /// Whether it is LMTP, which stays inside one site (RFC 2033 §5): what holds for mail on the Internet does not there.
     pub fn is_lmtp(&self) -> bool {
         self.dialogue.as_ref().is_some_and(|dialogue| dialogue.lmtp)

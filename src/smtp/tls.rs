@@ -47,6 +47,8 @@ impl<'a> TlsOutcome<'a> {
             return TlsOutcome::HandshakeFailed(fault, why);
         }
         match session.last(Verb::StartTls) {
+            // Whoever closes with 421 says nothing of its TLS.
+            Some(exchange) if exchange.reply.code() == Some(421) => TlsOutcome::NotReached,
             Some(exchange) if exchange.is_complete() && !exchange.reply.is_positive() => {
                 TlsOutcome::Refused(exchange.reply.code().unwrap_or_default())
             }
@@ -157,13 +159,21 @@ fn judge(
             json!({ "name": host, "result": "refused", "code": code })
         }
         TlsOutcome::HandshakeFailed(fault, why) => {
-            findings.push(handshake_failed(host, *fault, why));
+            findings.push(handshake_failed(talk, *fault, why));
             json!({ "name": host, "result": "failed", "reason": why })
         }
         TlsOutcome::NotOffered if talk.is_lmtp() => {
             let text =
                 format!("{host} offers no STARTTLS. LMTP is for the way inside one site, where that may be well.");
             findings.push(Finding::info("tls.not-offered", text).with_reference("RFC 2033 §5"));
+            json!({ "name": host, "result": "not-offered" })
+        }
+        TlsOutcome::NotOffered if knows_helo_alone(talk) => {
+            findings.push(
+                Finding::error("tls.not-offered", format!("{host} knows HELO alone and refuses EHLO, so it can offer no STARTTLS: everybody on the way can read its mail."))
+                    .with_fix("Let the server answer EHLO. Where it does and we see none, a firewall that inspects SMTP on the way rewrites it: switch that off.")
+                    .with_reference("RFC 5321 §3.2"),
+            );
             json!({ "name": host, "result": "not-offered" })
         }
         TlsOutcome::NotOffered => {
@@ -180,7 +190,21 @@ fn judge(
     (facts, findings.into_iter().map(|finding| finding.with_evidence([lookup])).collect())
 }
 
-fn handshake_failed(host: &str, fault: HandshakeFault, why: &str) -> Finding {
+/// Whether EHLO was refused and HELO was not.
+fn knows_helo_alone(talk: &Talk<'_>) -> bool {
+    let greeted =
+        talk.said.map(|(_, transcript)| Session::read(transcript).greeting(false).map(|greeting| greeting.verb));
+    greeted == Some(Some(Verb::Helo))
+}
+
+fn handshake_failed(talk: &Talk<'_>, fault: HandshakeFault, why: &str) -> Finding {
+    let host = &talk.host;
+    if talk.is_implicit() {
+        let text = format!("TLS from the first byte fails with {host}, port {}: {why}.", talk.port);
+        return Finding::error("tls.handshake-failed", text)
+            .with_fix("If the server speaks in the clear first here and offers STARTTLS (ports 25 and 587), look without implicit TLS; else look into its TLS log.")
+            .with_reference("RFC 8314 §3.3");
+    }
     let begins = format!("{host} agrees to TLS, and the handshake fails: {why}.");
     match fault {
         HandshakeFault::Failed => {
@@ -342,6 +366,7 @@ mod tests {
         let ehlo = "*connect\nS: 220 hi\nC: EHLO me\nS: 250-x\nS: 250 STARTTLS";
         assert_eq!(outcome("*connect\nS: 220 hi\nC: EHLO me\nS: 250 x\nC: QUIT\nS: 221 bye"), "NotOffered");
         assert_eq!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 454 no")), "Refused(454)");
+        assert_eq!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 421 no")), "NotReached");
         assert!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 220 go\n*tls-failed")).starts_with("HandshakeFailed"));
         assert!(outcome(&format!("{ehlo}\nC: STARTTLS\nS: 220 go\n*tls")).starts_with("Established"));
         assert_eq!(outcome("*connect\nS: 554 no\nC: QUIT"), "NotReached");

@@ -161,6 +161,33 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
             ));
         }
     }
+    let refused = session.exchanges.iter().filter(|one| one.verb.is_greeting()).next_back();
+    if let Some(exchange) =
+        refused.filter(|one| one.reply.is_permanent() && session.greeting(false).is_none() && !session.mentions_lmtp())
+    {
+        let (code, words) = (exchange.reply.code().unwrap_or_default(), exchange.reply.text());
+        findings.push(
+            Finding::error(
+                "smtp.greeting-refused",
+                format!("{host} refuses {} with {code}: no mail from here. It says: {words}", exchange.verb.name()),
+            )
+            .with_fix("The server dislikes the name that was given (see --helo), or this client's address. Ask its postmaster, or try from your mail server.")
+            .with_reference("RFC 5321 §4.1.4"),
+        );
+    }
+    if let Some(other) = session.exchanges.first().and_then(|banner| other_protocol(&banner.reply.lines.first()?.text))
+    {
+        findings.push(
+            Finding::error(
+                "smtp.other-protocol",
+                format!("What answers at {host} is no mail server that takes mail, but {other}."),
+            )
+            .with_fix(
+                "Look at the port: 25 is for mail between servers, 587 and 465 for programs that send, 24 for LMTP.",
+            )
+            .with_reference("RFC 5321 §4.2"),
+        );
+    }
     let says_ehlo = session.exchanges.iter().any(|one| one.verb == Verb::Ehlo && one.reply.is_permanent());
     if says_ehlo && session.mentions_lmtp() {
         findings.push(
@@ -173,10 +200,20 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
         );
     }
     if session.silent {
+        // A server that waits for our ClientHello says nothing either.
+        let implicit = match session.exchanges.as_slice() {
+            [only] if only.reply.lines.is_empty() => {
+                " If TLS is expected from the first byte there, as on port 465, look with --tls implicit."
+            }
+            _ => "",
+        };
         findings.push(
             Finding::warning(
                 "smtp.silent",
-                format!("{host} fell silent {}; we stopped waiting. A sender waits up to 5 minutes.", session.place()),
+                format!(
+                    "{host} fell silent {}; we stopped waiting. A sender waits up to 5 minutes.{implicit}",
+                    session.place()
+                ),
             )
             .with_reference("RFC 5321 §4.5.3.2"),
         );
@@ -231,6 +268,19 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// What a first line is that is not SMTP's, where it tells.
+fn other_protocol(line: &[u8]) -> Option<&'static str> {
+    let known: [(&[u8], &str); 6] = [
+        (b"HTTP/", "a web server"),
+        (b"SSH-", "an SSH server"),
+        (b"* OK", "an IMAP server"),
+        (b"* BYE", "an IMAP server"),
+        (b"+OK", "a POP3 server"),
+        (b"\x15\x03", "a server that speaks TLS from the first byte (--tls implicit)"),
+    ];
+    known.iter().find(|(mark, _)| line.starts_with(mark)).map(|(_, words)| *words)
 }
 
 /// What was refused, in words.
@@ -354,6 +404,33 @@ mod tests {
         assert!(later.iter().any(|one| one.starts_with("smtp.starttls-injection")), "{later:?}");
         assert_eq!(told_of(&format!("{sent}\nC: EHLO me\nS: 250 mail")), Vec::<String>::new());
         assert!(!told_of(&format!("{sent}\nC: EHLO me\nS: 250 mail\nS: 421 idle"))[0].contains("injection"));
+    }
+
+    #[test]
+    fn another_protocol_is_named_and_a_refused_greeting_is_told() {
+        for (line, words) in [
+            ("HTTP/1.1 400 Bad Request", "a web server"),
+            ("SSH-2.0-OpenSSH_9.2", "an SSH server"),
+            ("* OK IMAP4rev1 ready", "an IMAP server"),
+            ("+OK POP3 ready", "a POP3 server"),
+        ] {
+            let told = told_of(&format!("*connect\nS: {line}\n*closed"));
+            assert!(told.iter().any(|one| one.starts_with("smtp.other-protocol") && one.contains(words)), "{told:?}");
+        }
+        let refused = told_of(
+            "*connect\nS: 220 hi\nC: EHLO me\nS: 550 5.7.1 bad name\nC: HELO me\nS: 550 5.7.1 bad name\nC: QUIT\nS: 221 bye",
+        );
+        assert!(refused[0].starts_with("smtp.greeting-refused: mail.example refuses HELO with 550"), "{refused:?}");
+        let helo = told_of("*connect\nS: 220 hi\nC: EHLO me\nS: 502 no\nC: HELO me\nS: 250 hi\nC: QUIT\nS: 221 bye");
+        assert!(helo.is_empty(), "{helo:?}");
+    }
+
+    #[test]
+    fn silence_before_the_greeting_may_be_a_server_that_waits_for_tls() {
+        let first = told_of("*connect\n*silence");
+        assert!(first[0].contains("--tls implicit"), "{first:?}");
+        let later = told_of("*connect\nS: 220 hi\nC: EHLO me\n*silence");
+        assert!(!later[0].contains("--tls implicit"), "{later:?}");
     }
 
     #[test]

@@ -327,3 +327,20 @@ async fn tls_that_breaks_after_its_handshake_is_told_as_a_fault_of_tls() {
         assert!(delivered.answer.starts_with("deferred: "), "{}", delivered.answer);
     }
 }
+
+#[tokio::test]
+async fn tls_from_the_first_byte_against_a_server_that_speaks_first_in_clear_falls_back_to_nothing() {
+    let script: Script = |socket| {
+        Box::pin(async move {
+            answer(socket, b"220 hi\r\n", b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n").await;
+        })
+    };
+    let plan = SmtpPlan { tls: mxray::check::TlsMode::Implicit, ..SmtpPlan::default() };
+    let (report, _, _) = meet(script, plan).await;
+    let findings: Vec<_> = report.sections.iter().flat_map(|section| &section.findings).collect();
+    let failed = findings.iter().find(|finding| finding.id == "tls.handshake-failed").unwrap();
+    assert!(failed.text.starts_with("TLS from the first byte fails with 127.0.0.1"), "{}", failed.text);
+    assert!(failed.fix.as_deref().unwrap().contains("without implicit TLS"), "{:?}", failed.fix);
+    let plain = report.verdict.iter().find(|line| line.question == "PLAIN SENDER").unwrap();
+    assert!(plain.answer.starts_with("deferred: TLS from the first byte fails"), "{}", plain.answer);
+}

@@ -91,6 +91,9 @@ pub fn host<'a>(talk: &'a Talk<'a>, target: &Target, sts: &Sts, tlsa: Option<&da
         (None, TlsOutcome::HandshakeFailed(HandshakeFault::NothingInCommon, why)) => Delivery::Unknown(format!(
             "encrypted, or in clear where a sender has nothing in common with it either: {why}"
         )),
+        (None, TlsOutcome::HandshakeFailed(_, why)) if talk.is_implicit() => {
+            Delivery::Deferred(format!("TLS from the first byte fails ({why})"))
+        }
         (None, TlsOutcome::HandshakeFailed(_, why)) => Delivery::Clear(format!("the TLS handshake fails ({why})")),
         (None, TlsOutcome::NotTried) => Delivery::Unknown("TLS was not tried".into()),
         (None, TlsOutcome::NotReached) => Delivery::Unknown("the dialogue did not come so far".into()),
@@ -169,6 +172,10 @@ fn reached(talk: &Talk<'_>, session: &Session<'_>) -> Option<Delivery> {
         if exchange.reply.is_transient() {
             return Some(Delivery::Deferred(format!("it answers {code}")));
         }
+    }
+    let closing = session.exchanges.iter().find(|one| one.reply.code() == Some(421) && one.verb != Verb::Quit);
+    if let Some(closing) = closing.filter(|one| one.verb == Verb::StartTls) {
+        return Some(Delivery::Deferred(format!("it closes with 421 at {}", closing.verb.name())));
     }
     if let Some(not) = transaction(session) {
         return Some(not);

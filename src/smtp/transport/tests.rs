@@ -293,3 +293,12 @@ fn delivery_is_as_bad_as_its_worst_answer_whatever_section_has_the_finding() {
     let enforced = transport(&with_policy("enforce", "other.example.com"), GOOD);
     assert_eq!(enforced.state, State::Error, "MTA-STS stops it");
 }
+
+#[test]
+fn a_421_in_answer_to_starttls_defers_and_says_nothing_of_the_servers_tls() {
+    let said =
+        "*connect\nS: 220 hi\nC: EHLO me\nS: 250-mail\nS: 250 STARTTLS\nC: STARTTLS\nS: 421 4.3.0 too busy\n*closed";
+    let section = transport(&world(""), said);
+    assert_eq!(answers(&section)[0], "deferred: it closes with 421 at STARTTLS");
+    assert_eq!((report(&section), &section.facts["hosts"][0]["pkix"]), ("-".into(), &"not-reached".into()));
+}

@@ -226,3 +226,49 @@ fn the_summary_breaks_neither_a_hosts_name_nor_a_heads_word_in_any_width_and_not
         assert!(shown.contains("Nothing beyond the verdict above.") && !shown.contains("No warnings"), "{shown}");
     }
 }
+
+/// Twelve dialogues of a thousand entries, each of 4096 bytes that a terminal might obey.
+#[test]
+fn the_largest_hostile_dialogues_are_shown_safely_and_a_key_stays_a_key() {
+    use crate::check::{LineEnding, Transcript, TranscriptEntry, TranscriptEvent};
+    use std::time::{Duration, Instant};
+    let evil = [
+        "\u{1b}[31m\u{1b}]52;c;x\u{7}",
+        "\u{202e}evil\u{2066}",
+        "表示幅漢字",
+        "e\u{301}\u{200d}👩\u{200d}👩",
+        "\0\r",
+        "plain text ",
+    ];
+    let line = |at: usize| {
+        let mut bytes = format!("250-{at} ").into_bytes();
+        while bytes.len() < 4096 {
+            bytes.extend(evil[(at + bytes.len()) % evil.len()].as_bytes());
+        }
+        bytes.truncate(4096);
+        TranscriptEvent::Received { line: bytes, ending: LineEnding::CrLf }
+    };
+    let mut state = fresh();
+    press(&mut state, "⎋3:example.com⏎");
+    let entries: Vec<TranscriptEntry> =
+        (0..1000).map(|at| TranscriptEntry { at: Duration::from_millis(1), tls: false, event: line(at) }).collect();
+    let transcript = std::sync::Arc::new(Transcript { entries, finished: false });
+    for id in 1..=12 {
+        tell(&mut state, 1, JobEvent::Lookup(lookup(id)));
+        tell(&mut state, 1, JobEvent::Dialogue(LookupId(id), transcript.clone()));
+    }
+    for (width, height) in [(60, 20), (80, 24), (120, 40), (200, 60)] {
+        update(&mut state, Event::Resize(width, height));
+        for keys in ["g", "G", "⏎", "↑", "⇥", "v", "v"] {
+            let begun = Instant::now();
+            press(&mut state, keys);
+            let area = ratatui::layout::Rect::new(0, 0, width, height);
+            let mut buffer = ratatui::buffer::Buffer::empty(area);
+            crate::tui::view::draw(&state, area, &mut buffer);
+            assert!(begun.elapsed() < Duration::from_secs(2), "{width}x{height} {keys}: {:?}", begun.elapsed());
+            for cell in buffer.content() {
+                assert!(!cell.symbol().chars().any(crate::untrusted::is_hidden), "{:?}", cell.symbol());
+            }
+        }
+    }
+}

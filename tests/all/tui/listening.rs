@@ -69,6 +69,15 @@ fn odd(number: u64) -> Visit {
     visit(number, "203.0.113.66:51234", &[], &does)
 }
 
+/// Two sessions, the second one opened, after these keys.
+pub fn visited(keys: &str) -> State {
+    let mut state = listening();
+    come(&mut state, whole(1));
+    come(&mut state, odd(2));
+    press(&mut state, keys);
+    state
+}
+
 #[test]
 fn listen_waiting() {
     shot("listen_waiting", listening());

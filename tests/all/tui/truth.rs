@@ -35,6 +35,10 @@ const PLACES: &[Place] = &[
     }),
     ("a domain without mail servers", || super::smtp(vec![sample::no_dialogue()])),
     ("a dialogue under way", || super::smtp(sample::smtp_under_way())),
+    ("the listener, on the end of a session", || super::listening::visited("")),
+    ("the listener, on a line", || super::listening::visited("↑↑")),
+    ("the listener, on the session that is open", || super::listening::visited("g↓")),
+    ("the listener, on another session", || super::listening::visited("g")),
     ("the lookups", || super::lookups(sample::domain_finished())),
 ];
 

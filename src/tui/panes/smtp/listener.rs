@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 
 use super::rows::{MARGIN, Room, WIDE, bytes, gap, hex, who_look, words_look};
 use super::window;
-use crate::check::{Captured, Visit};
+use crate::check::{Captured, TranscriptEntry, Visit};
 use crate::finding::Severity;
 use crate::smtp::annotate::Note;
 use crate::smtp::export::Form;
@@ -211,11 +211,27 @@ impl Listener {
         None
     }
 
+    /// Whether Enter does something with the row under the cursor: it opens a session or a message, or shows bytes.
+    pub(super) fn opens(&self, listening: &Listening) -> bool {
+        match self.places.get(self.at()) {
+            Some(Place::Visit(number)) => self.open(listening).map(|open| open.number) != Some(*number),
+            Some(Place::Line(..)) => {
+                let has_bytes = self.entry(listening).is_some_and(|entry| bytes(entry).is_some());
+                has_bytes || self.captured(&Action::Enter, listening).is_some()
+            }
+            None => false,
+        }
+    }
+
+    /// The entry under the cursor.
+    pub(super) fn entry<'a>(&self, listening: &'a Listening) -> Option<&'a TranscriptEntry> {
+        let Some(Place::Line(number, at)) = self.places.get(self.at()).copied() else { return None };
+        listening.visits.get(&number)?.transcript.entries.get(at)
+    }
+
     fn copy_line(&self, listening: &Listening) -> Vec<Effect> {
-        let Some(Place::Line(number, at)) = self.places.get(self.at()).copied() else { return Vec::new() };
-        let entry = listening.visits.get(&number).and_then(|visit| visit.transcript.entries.get(at).cloned());
-        let Some(entry) = entry else { return Vec::new() };
-        vec![Effect::Copy { what: "the line".into(), text: visible(&line_of(&entry).1).into_owned() }]
+        let Some(entry) = self.entry(listening) else { return Vec::new() };
+        vec![Effect::Copy { what: "the line".into(), text: visible(&line_of(entry).1).into_owned() }]
     }
 
     /// The opened session in one form.

@@ -100,9 +100,9 @@ impl SmtpPane {
     pub(super) fn enabled_listening(&self, action: &Action, shared: &Shared) -> bool {
         let some = shared.listening.as_ref().is_some_and(|listening| !listening.visits.is_empty());
         match action {
-            Action::Enter | Action::CopyValue | Action::CopyForms | Action::NextFinding | Action::PreviousFinding => {
-                some
-            }
+            Action::Enter => shared.listening.as_ref().is_some_and(|now| self.listener.opens(now)),
+            Action::CopyValue => shared.listening.as_ref().is_some_and(|now| self.listener.entry(now).is_some()),
+            Action::CopyForms | Action::NextFinding | Action::PreviousFinding => some,
             Action::Save => self.captured(action, shared).is_some(),
             Action::SendMessage => self.captured(action, shared).is_some() || to_send(shared).is_some(),
             Action::CopyName

@@ -161,7 +161,7 @@ fn told(session: &Session<'_>, host: &str) -> Vec<Finding> {
             ));
         }
     }
-    let refused = session.exchanges.iter().filter(|one| one.verb.is_greeting()).next_back();
+    let refused = session.exchanges.iter().rfind(|one| one.verb.is_greeting());
     if let Some(exchange) =
         refused.filter(|one| one.reply.is_permanent() && session.greeting(false).is_none() && !session.mentions_lmtp())
     {

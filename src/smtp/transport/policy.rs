@@ -102,7 +102,10 @@ pub(super) fn ask(domain: Option<&Name>, seen: &Seen<'_>) -> Result<Sts, Wait> {
             broken("sts-policy-fetch-error", "its host has no address".into())
         }
         HttpsOutcome::TimedOut(reached) => {
-            broken("sts-policy-fetch-error", format!("it did not come in time (reached: {reached})"))
+            // Senders wait up to a minute (RFC 8461 §3.3), which is longer than we do.
+            Ok(Sts::Unknown(format!(
+                "its file did not come in our time (reached: {reached}); a sender waits up to a minute"
+            )))
         }
         HttpsOutcome::NoAddress(outcome) => Ok(Sts::Unknown(outcome.to_string())),
         HttpsOutcome::NoConnection(why) | HttpsOutcome::Failed(why) => Ok(Sts::Unknown(why.clone())),

@@ -302,3 +302,14 @@ fn a_421_in_answer_to_starttls_defers_and_says_nothing_of_the_servers_tls() {
     assert_eq!(answers(&section)[0], "deferred: it closes with 421 at STARTTLS");
     assert_eq!((report(&section), &section.facts["hosts"][0]["pkix"]), ("-".into(), &"not-reached".into()));
 }
+
+#[test]
+fn a_policy_that_is_slower_than_we_wait_is_not_broken() {
+    let url = "https://mta-sts.example.com/.well-known/mta-sts.txt";
+    let announced = world("_mta-sts.example.com TXT \"v=STSv1; id=1;\"");
+    let slow = announced.with_https(url, crate::check::HttpsOutcome::TimedOut("the response's head".into()));
+    let section = transport(&slow, GOOD);
+    assert_eq!(section.findings[0].id, "transport.policy-unknown");
+    assert!(answers(&section)[1].contains("a sender waits up to a minute"), "{:?}", answers(&section));
+    assert_eq!(section.facts["mta_sts"]["state"], "unknown");
+}

@@ -140,15 +140,21 @@ impl Organizational {
     }
 }
 
-/// RFC 9989 §4.10.2, on the steps of one walk. A failed step decides nothing only if `psd=n`, or `psd=y` right above, was
-/// found before it; everywhere else a record there could have been the one with the fewest labels.
+/// RFC 9989 §4.10.2, on the steps of one walk. A failed step decides nothing only if it is no deeper than what `psd=n` or
+/// `psd=y` says: a record there with a `psd` of its own would have ended the walk. Without a `psd` a record there could have
+/// been the one with the fewest labels.
 fn organizational(start: &Name, steps: &[WalkStep]) -> Organizational {
     let found = || steps.iter().filter_map(|step| step.record.as_ref().map(|record| (&step.name, record.psd)));
-    if let Some((name, _)) = found().find(|(_, psd)| *psd == Psd::No) {
-        return Organizational::Domain(name.clone());
-    }
-    if let Some((suffix, _)) = found().find(|(name, psd)| *psd == Psd::Yes && *name != start) {
-        return Organizational::Domain(start.suffix(suffix.label_count() + 1));
+    let said = found().find(|(_, psd)| *psd == Psd::No).map(|(name, _)| name.clone()).or_else(|| {
+        let suffix = found().find(|(name, psd)| *psd == Psd::Yes && *name != start);
+        suffix.map(|(suffix, _)| start.suffix(suffix.label_count() + 1))
+    });
+    if let Some(said) = said {
+        let mut deeper = steps.iter().filter(|step| step.name.label_count() > said.label_count());
+        return match deeper.find_map(WalkStep::failure) {
+            Some(failure) => Organizational::Unknown(failure.clone()),
+            None => Organizational::Domain(said),
+        };
     }
     if let Some(failure) = steps.iter().find_map(WalkStep::failure) {
         return Organizational::Unknown(failure.clone());

@@ -228,6 +228,20 @@ fn a_failed_step_is_a_temporary_error_unless_it_cannot_change_the_policy() {
 }
 
 #[test]
+fn a_step_that_failed_below_what_psd_says_may_have_said_so_itself() {
+    let above = "_dmarc.example.com TXT \"v=DMARC1; p=reject; psd=n\"\na.b.example.com A 192.0.2.1\n";
+    let whole = found("a.b.example.com", above);
+    assert_eq!((whole.policy, whole.organizational_domain()), (Some(Policy::Reject), Some(&name("example.com"))));
+    let failed = found("a.b.example.com", &format!("{above}_dmarc.b.example.com TXT !servfail"));
+    assert_eq!((failed.policy, failed.organizational_domain()), (None, None));
+    assert!(failed.temperror.is_some());
+    let suffix = "_dmarc.bank TXT \"v=DMARC1; p=none; psd=y\"\na.b.my.bank A 192.0.2.1\n_dmarc.my.bank TXT \"v=DMARC1; p=reject\"\n";
+    assert_eq!(found("a.b.my.bank", suffix).policy, Some(Policy::Reject));
+    let failed = found("a.b.my.bank", &format!("{suffix}_dmarc.b.my.bank TXT !timeout"));
+    assert!(failed.policy.is_none() && failed.temperror.is_some());
+}
+
+#[test]
 fn unknown_existence_matters_only_when_sp_and_np_differ() {
     let world = |tags: &str| format!("_dmarc.example.com TXT \"v=DMARC1; {tags}\"\na.example.com A !servfail");
     assert_eq!(policy("a.example.com", &world("p=reject")), Some("reject"));

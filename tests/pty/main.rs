@@ -1,7 +1,6 @@
 //! The real program in a real terminal: few tests, each a whole session in the demo world. They wait for text with a
 //! deadline and never sleep.
 #![cfg(test)]
-#![cfg(unix)]
 #![expect(clippy::print_stdout, reason = "a measurement says what it measured")]
 
 mod domain;

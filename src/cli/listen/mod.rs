@@ -110,13 +110,17 @@ async fn run(listening: Listening) -> Result<u8, Failure> {
             until = until.or(Some(Instant::now() + GRACE));
         }
     };
+    // Who was told 250 a moment ago finds the message told, and saved.
+    let last = listener.news().clone();
     drop(listener);
+    for news in last.drain() {
+        teller.tell(news)?;
+    }
     teller.ended(reason)?;
     Ok(teller.exit_status())
 }
 
 /// SIGINT and SIGTERM, as one stream.
-#[cfg(unix)]
 fn signals() -> Result<tokio::sync::mpsc::Receiver<()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let cannot = |error: std::io::Error| Failure::Job(format!("cannot watch for signals: {error}"));
@@ -127,18 +131,6 @@ fn signals() -> Result<tokio::sync::mpsc::Receiver<()>, Failure> {
     tokio::spawn(async move {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         let _ = sender.send(()).await;
-    });
-    Ok(receiver)
-}
-
-/// Ctrl-C.
-#[cfg(not(unix))]
-fn signals() -> Result<tokio::sync::mpsc::Receiver<()>, Failure> {
-    let (sender, receiver) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = sender.send(()).await;
-        }
     });
     Ok(receiver)
 }
@@ -283,7 +275,6 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
         return Ok(());
     }
     let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
 }
@@ -302,7 +293,6 @@ fn save(folder: &Path, visit: &Visit, message: &Captured) -> std::io::Result<Pat
     );
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     // Another listener may write to the same folder in the same second; nobody's file is written over.
     for again in 0..100 {

@@ -436,15 +436,12 @@ async fn mail(mailbox: Option<&Mailbox>) {
     }
 }
 
-/// Writes a new file that may be read by those of `mode` (where there are such modes) and the umask.
+/// Writes a new file that may be read by those of `mode` and the umask.
 async fn save(path: &str, bytes: &[u8], mode: u32) -> Result<(), String> {
     use tokio::io::AsyncWriteExt;
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     options.mode(mode);
-    #[cfg(not(unix))]
-    let _ = mode;
     let mut file = options.open(path).await.map_err(|error| error.to_string())?;
     file.write_all(bytes).await.map_err(|error| error.to_string())?;
     file.flush().await.map_err(|error| error.to_string())

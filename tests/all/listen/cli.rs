@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
@@ -117,11 +118,7 @@ fn a_mail_is_told_event_by_event_saved_for_its_owner_and_ends_the_program() {
     assert_eq!(of(&events, "verdict")[0]["code"], 250);
     let file = std::path::PathBuf::from(of(&events, "message")[0]["file"].as_str().unwrap());
     assert_eq!(std::fs::read(&file).unwrap(), b"Subject: \x1b[2J\r\n\r\n.dot\r\n");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    }
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let lines = of(&events, "line");
     assert!(lines.iter().all(|line| line["tls"] == false && line["explain"].is_string()));
     assert!(lines.iter().any(|line| line["from"] == "client" && line["text"] == "RCPT TO:<b@example.com>"));
@@ -171,6 +168,16 @@ fn a_signal_ends_it_cleanly() {
         assert_eq!((status, &events.last().unwrap()["reason"]), (0, &"signal".into()), "SIG{signal}");
         drop(socket);
     }
+}
+
+#[test]
+fn what_was_taken_just_before_a_signal_is_told() {
+    let program = Program::start(&[]);
+    send(&program.address, &MAIL);
+    let id = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    let (events, _) = program.rest();
+    assert_eq!((of(&events, "verdict").len(), &events.last().unwrap()["messages"]), (1, &1.into()), "{events:?}");
 }
 
 #[test]

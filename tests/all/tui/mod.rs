@@ -3,6 +3,7 @@
 
 mod copies;
 mod demo_mail;
+mod large;
 mod listening;
 mod narrow;
 mod sample;

@@ -133,7 +133,7 @@ pub struct EnvelopeArguments {
     pub mail_from: Option<String>,
     /// Your border: the Received field, counted from 1 at the top, that your first server wrote.
     #[arg(long, value_name = "N")]
-    pub hop: Option<usize>,
+    pub hop: Option<std::num::NonZeroUsize>,
 }
 
 /// How to speak with a mail server; without any of it, politely and without a mail.

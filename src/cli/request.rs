@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,7 +143,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
                 raw = super::mailbox::pick(&raw, number.get(), &file)?;
             }
             let (client_ip, helo) = (envelope.client_ip, envelope.helo);
-            let (mail_from, hop) = (envelope.mail_from, envelope.hop);
+            let (mail_from, hop) = (envelope.mail_from, envelope.hop.map(NonZeroUsize::get));
             let envelope = Envelope { client_ip, helo, mail_from, hop, heard: None };
             vec![Task::Message { raw, envelope }]
         }

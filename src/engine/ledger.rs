@@ -109,8 +109,15 @@ impl Ledger {
         changed.into_iter().filter_map(|at| self.lines.get(at).cloned()).collect()
     }
 
-    /// The whole log.
-    pub(super) fn into_lines(self) -> Vec<Lookup> {
+    /// The whole log. What was asked ahead and is still open when the verdicts stand is told as that: a look-up of a report
+    /// has an outcome.
+    pub(super) fn into_lines(mut self) -> Vec<Lookup> {
+        let now = self.now_ms();
+        for line in self.lines.iter_mut().filter(|line| line.outcome.is_none()) {
+            line.outcome = Some("failed");
+            line.detail = Some("not waited for: no verdict hung on it any more".to_owned());
+            line.elapsed_ms = tenths((now - line.start_ms).max(0.0));
+        }
         self.lines
     }
 }

@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use crate::check::{
     Answer, Data, DnsAnswer, Evidence, HttpsAnswer, HttpsOutcome, HttpsRules, Kind, Memo, Outcome, Query, Record, Seen,
 };
-use crate::finding::{Severity, SuggestionKind};
+use crate::finding::{Finding, Severity, SuggestionKind};
 use crate::name::Name;
-use crate::records::dmarc::{from_paste, near_miss};
+use crate::records::dmarc::{Dmarc, from_paste, near_miss};
 use crate::records::tags::TagList;
 use crate::records::{ALL, Domain};
 use crate::report::{Block, LookupId, RecordBlock, Section};
@@ -115,6 +115,9 @@ pub fn lint(text: &str, now: OffsetDateTime) -> Option<Section> {
     // Recognised in spite of it: the check says what a byte order mark does.
     let visible = text.trim_start_matches('\u{feff}');
     let pasted = Pasted::recognise(visible).or_else(|| Pasted::recognise(&record_text(text)))?;
+    if pasted == Pasted::Dmarc && is_agreement(text) {
+        return Some(agreement(&record_text(text)));
+    }
     let text = if pasted == Pasted::MtaStsPolicy { text.to_owned() } else { record_text(text) };
     let check = ALL.iter().find(|check| check.id() == pasted.check())?;
     let domain = Domain { selectors: vec![SELECTOR.to_owned()], ..Domain::new(Name::from_text(PLACE).ok()?) };
@@ -133,6 +136,43 @@ pub fn lint(text: &str, now: OffsetDateTime) -> Option<Section> {
         }
     }
     None
+}
+
+/// Whether a zone line's place says that this is no policy: by such a record a host agrees to get the reports of another
+/// domain (RFC 9990 §4).
+fn is_agreement(text: &str) -> bool {
+    let place = text.split_once('"').map_or(text, |(place, _)| place);
+    place.to_ascii_lowercase().contains("._report._dmarc")
+}
+
+fn agreement(text: &str) -> Section {
+    let mut section = Section::new("dmarc", "DMARC");
+    section.headline = "agreement".into();
+    section.fact("record", text);
+    section.findings.push(match Dmarc::parse(text) {
+        Some(_) => Finding::new(
+            "dmarc.agreement",
+            Severity::Ok,
+            "By this record a host agrees to get the DMARC reports of the domain that stands before ._report._dmarc; it needs no policy.",
+        ),
+        None => Finding::error(
+            "dmarc.near-miss",
+            "This stands where a host agrees to get the DMARC reports of another domain, and it does not begin with v=DMARC1: reporters send nothing there.",
+        )
+        .with_fix("Publish v=DMARC1; there."),
+    }
+    .with_reference("RFC 9990 §4"));
+    section.blocks.push(Block::Record(RecordBlock {
+        name: "_report._dmarc".into(),
+        host: "_report._dmarc".into(),
+        rr_type: "TXT".into(),
+        priority: None,
+        ttl: None,
+        text: text.to_owned(),
+        marks: Vec::new(),
+        lookup: None,
+    }));
+    section.settle()
 }
 
 /// A record as dig or a zone file shows it, made what it is in DNS.
@@ -352,5 +392,13 @@ mod tests {
         assert!(!section.findings.is_empty());
         assert!(section.findings.iter().all(|finding| !finding.text.contains("not asked")), "{:?}", section.findings);
         assert!(lint("hello", now).is_none());
+    }
+
+    #[test]
+    fn the_record_by_which_a_host_agrees_to_reports_needs_no_policy() {
+        let line = |text: &str| format!("a.test._report._dmarc.b.test. IN TXT \"{text}\"");
+        let judged = |text: &str| lint(&line(text), OffsetDateTime::UNIX_EPOCH).unwrap().worst();
+        assert_eq!((judged("v=DMARC1;"), judged("v=DMARC1")), (Severity::Ok, Severity::Ok));
+        assert_eq!(judged("v=dmarc1"), Severity::Error);
     }
 }

@@ -176,3 +176,33 @@ fn the_facts_that_scripts_rely_on_are_there() {
     }
     assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
+
+#[test]
+fn every_look_up_of_a_report_has_an_outcome_also_one_that_nobody_waited_for() {
+    // Its first term fails, so what was read ahead below the others is not waited for.
+    let report = report(&["spf", "broken.example", "--ip", "192.0.2.1", "--demo", "--format", "json"]);
+    let outcomes: Vec<&Value> = report["lookups"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect();
+    assert!(outcomes.len() > 1 && outcomes.iter().all(|outcome| outcome.is_string()), "{outcomes:?}");
+}
+
+#[test]
+fn hops_are_counted_from_one() {
+    let ran = super::run(&["message", "-", "--hop", "0"]);
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{}", ran.err);
+}
+
+#[test]
+fn tls_with_the_first_byte_that_fails_is_no_delivery_in_the_clear() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.write_all(b"220 mx.example ESMTP\r\n");
+        let _ = socket.read(&mut [0; 1024]);
+    });
+    let report = report(&["smtp", &target, "--tls", "implicit", "--format", "json"]);
+    server.join().unwrap();
+    let answer = report["verdict"][0]["answer"].as_str().unwrap();
+    assert!(answer.starts_with("deferred: TLS from the first byte fails"), "{answer}");
+}

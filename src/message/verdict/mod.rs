@@ -110,6 +110,13 @@ impl Read<'_> {
         }
     }
 
+    /// What SPF lacks to be asked for DMARC, if it lacks it: its pass could still be the proof.
+    fn spf_unasked(&self) -> Option<&'static str> {
+        let missing =
+            [("spf.no-client-address", "who handed it over is not known"), ("spf.no-sender", "MAIL FROM is not known")];
+        missing.into_iter().find_map(|(id, why)| self.finding(id).map(|_| why))
+    }
+
     /// A failure, where what was done to the message since may be all of it.
     fn not_proven(&self, author: &str) -> (String, Severity) {
         let own = |one: &&Value| one["result"] == "fail" && one["aligned"] == true;
@@ -126,12 +133,11 @@ impl Read<'_> {
                 ),
                 self.added(number),
             ),
-            None if self.finding("spf.no-client-address").is_some() => (
-                format!(
-                    "NOT PROVEN: nothing that passes belongs to {author}; SPF could not be asked (who handed it over is not known)."
-                ),
-                Severity::Error,
-            ),
+            None if let Some(why) = self.spf_unasked() => {
+                let text =
+                    format!("NOT PROVEN: nothing that passes belongs to {author}; SPF could not be asked ({why}).");
+                (text, Severity::Error)
+            }
             None => (format!("NO. Nothing that passes belongs to {author}."), Severity::Error),
         }
     }
@@ -219,7 +225,7 @@ impl Read<'_> {
                     "reject" if self.message.is_lossy() => {
                         (format!("REJECT, if it came as it is here: the policy at _dmarc.{at}."), Severity::Warning)
                     }
-                    "reject" if self.finding("spf.no-client-address").is_some() => {
+                    "reject" if self.spf_unasked().is_some() => {
                         (format!("REJECT, unless its SPF passed: the policy at _dmarc.{at}."), Severity::Error)
                     }
                     "reject" => {

@@ -51,6 +51,14 @@ fn no_is_said_where_spf_was_asked_too() {
 }
 
 #[test]
+fn without_the_envelope_a_failure_is_not_proven_and_no_more() {
+    let came = "Received: from out (out [192.0.2.1]) by mx.corp.example with ESMTP; Tue, 24 Nov 2026 09:58:12 +0000\n";
+    let lines = answers(&format!("{KEY}{POLICY}"), &format!("{came}{}", RFC8463.replace("hungry", "thirsty")));
+    assert!(lines[0].ends_with("SPF could not be asked (MAIL FROM is not known)."), "{lines:?}");
+    assert!(lines[1].starts_with("REJECT, unless its SPF passed"), "{lines:?}");
+}
+
+#[test]
 fn what_could_not_be_looked_at_is_not_known() {
     let lines = answers(
         "_dmarc.example.com TXT !servfail\nbrisbane._domainkey.football.example.com TXT !timeout\ntest._domainkey.football.example.com TXT !timeout",

@@ -180,6 +180,8 @@ fn merged(domain: &Domain, several: &[String]) -> Option<Suggestion> {
                         _ => *qualifier,
                     });
                 }
+                // Two of them are a permerror (§6); the explanation of the first record stays.
+                TermKind::Exp(_) if terms.iter().any(|other| other.to_ascii_lowercase().starts_with("exp=")) => {}
                 TermKind::Directive { .. } | TermKind::Exp(_) | TermKind::Other { .. } => {
                     if !terms.iter().any(|other| other.eq_ignore_ascii_case(&term.text)) {
                         terms.push(term.text.clone());

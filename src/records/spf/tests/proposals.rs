@@ -112,6 +112,14 @@ fn a_first_record_fits_who_takes_the_mail() {
 }
 
 #[test]
+fn one_record_of_several_has_one_explanation() {
+    let settled = audit(
+        "a.test TXT \"v=spf1 mx exp=why.test -all\"\na.test TXT \"v=spf1 ip4:198.51.100.7 exp=other.test ~all\"\na.test A 198.51.100.1",
+    );
+    assert_eq!(settled.section.suggestions[0].value, "v=spf1 mx exp=why.test ip4:198.51.100.7 ~all");
+}
+
+#[test]
 fn repairs_keep_what_works_and_say_why() {
     for (text, value) in [
         ("v=spf1 mx mx ptr ~all a", Some("v=spf1 mx ~all")),

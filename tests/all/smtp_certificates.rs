@@ -117,17 +117,21 @@ async fn look<F: Future<Output = ()> + Send + 'static>(
 
 async fn look_at(served: Served) -> (Arc<Report>, Transcript) {
     let Served { root, chain, key } = served;
+    look_at_key(&root, chain, &key.serialize_der()).await
+}
+
+/// The same without the library's own look at the certificate, which refuses what old servers have.
+async fn look_at_key(root: &str, chain: Vec<Vec<u8>>, key: &[u8]) -> (Arc<Report>, Transcript) {
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.to_vec()).unwrap();
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(chain.into_iter().map(Into::into).collect(), key);
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            chain.into_iter().map(Into::into).collect(),
-            rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    look(Some(&root), move |socket| {
+    look(Some(root), move |socket| {
         let acceptor = acceptor.clone();
         async move {
             if let Ok(tls) = acceptor.accept(socket).await {
@@ -293,4 +297,27 @@ async fn handshakes_that_fail_say_whose_limits_they_met() {
         let expected = if fault == HandshakeFault::NothingInCommon { "unknown" } else { "delivered-in-clear" };
         assert_eq!(delivery, expected, "{words}");
     }
+}
+
+/// A certificate of X.509 version 1, self-signed, and its P-256 key, made by `openssl x509 -req -signkey`.
+const VERSION_1: [&str; 2] = [
+    "MIIBLTCB0wIUZ6hrEFO0uU/ZydLOOynWLMRfIJwwCgYIKoZIzj0EAwIwGDEWMBQGA1UEAwwNbWFpbC56b28udGVzdDAgFw0yNjExMjQxNzU0NTNaGA8yMTI2MTAzMTE3NTQ1M1owGDEWMBQGA1UEAwwNbWFpbC56b28udGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMkfJSOS8U1uTMCVkvZG6MCyg45gx/wbMXRHQdRpd6HtFvEp+n51xYY/moHEj0xuuXhsqyzEso94xR99ryQsPAEwCgYIKoZIzj0EAwIDSQAwRgIhAO6d31vNfZbNjbV1yASlbDHtW4XJW5VImpG5ITWwqH99AiEAvYGFZzZto1bsdAkT6mmeR0ZdCPPAKcZOGWIUrCUI7hw=",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgKF8dbeclD/NLyEd4E33oLZzN5lXaTNjGps6CNi7L366hRANCAATJHyUjkvFNbkzAlZL2RujAsoOOYMf8GzF0R0HUaXeh7RbxKfp+dcWGP5qBxI9Mbrl4bKssxLKPeMUffa8kLDwB",
+];
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_met_as_other_senders_meet_it() {
+    use base64::Engine;
+    let [certificate, key] = VERSION_1.map(|text| base64::engine::general_purpose::STANDARD.decode(text).unwrap());
+    let root = authority("Zoo Root").self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+    let (report, transcript) = look_at_key(&root, vec![certificate], &key).await;
+    let failed = transcript.entries.iter().any(|entry| matches!(entry.event, TranscriptEvent::TlsFailed(..)));
+    assert!(!failed, "{:?}", of_tls(&report));
+    assert_eq!(fact(&report, "transport", "delivery")["plain"], "delivered");
+    assert_eq!(fact(&report, "transport", "pkix"), "self-signed");
+    // Whose key it is not is found out all the same.
+    let [certificate, _] = VERSION_1.map(|text| base64::engine::general_purpose::STANDARD.decode(text).unwrap());
+    let stranger = KeyPair::generate().unwrap().serialize_der();
+    let (report, _) = look_at_key(&root, vec![certificate], &stranger).await;
+    assert_eq!(of_tls(&report)[0].0, "tls.handshake-failed", "{:?}", of_tls(&report));
 }

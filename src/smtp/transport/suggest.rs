@@ -46,9 +46,9 @@ fn tlsa(host: &Judged<'_>) -> Option<Suggestion> {
     Some(suggestion)
 }
 
-/// The `mx` lines that the policy lacks.
+/// The policy with the `mx` lines that it lacks: the whole file, because what is copied replaces what is served.
 fn policy_lines(target: &Target, sts: &Sts, judged: &[Judged<'_>]) -> Option<Suggestion> {
-    sts.policy()?;
+    let policy = sts.policy()?;
     let domain = target.domain()?;
     let mut missing: Vec<Name> = Vec::new();
     for host in judged.iter().filter(|host| host.covered == Some(false)) {
@@ -61,15 +61,23 @@ fn policy_lines(target: &Target, sts: &Sts, judged: &[Judged<'_>]) -> Option<Sug
     if missing.is_empty() {
         return None;
     }
-    let lines: String = missing.iter().map(|name| format!("mx: {name}\n")).collect();
+    let mut lines: Vec<String> =
+        policy.text.lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect();
+    let after = lines.iter().rposition(|line| line.trim_start().starts_with("mx:")).map_or(lines.len(), |at| at + 1);
+    for (at, name) in (after..).zip(&missing) {
+        lines.insert(at, format!("mx: {name}"));
+    }
     let host = domain.below("mta-sts").ok()?;
     let url = format!("https://{host}/.well-known/mta-sts.txt");
-    let mut suggestion = Suggestion::file(&host, url, lines);
+    let mut suggestion = Suggestion::file(&host, url, lines.join("\n") + "\n");
+    suggestion.current = Some(policy.text.clone());
     debug_assert_eq!(suggestion.kind, SuggestionKind::File);
-    suggestion.why = "These lines are missing in the policy: without them a sender skips the hosts.".into();
+    let names = missing.iter().map(Name::to_string).collect::<Vec<_>>().join(", ");
+    suggestion.why =
+        format!("The policy does not list {names}, and a sender that honours it skips what it does not list.");
     suggestion.risk =
         "None when the hosts are yours. Change the id in the TXT record afterwards, or senders keep the old file."
             .into();
-    suggestion.undo = "Remove the lines again, and change the id once more.".into();
+    suggestion.undo = "Serve the old file again, and change the id once more.".into();
     Some(suggestion)
 }

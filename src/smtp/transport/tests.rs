@@ -83,7 +83,14 @@ fn a_policy_that_does_not_list_the_host_makes_an_enforcing_sender_skip_it() {
     let section = transport(&with_policy("enforce", "other.example.com"), GOOD);
     assert!(answers(&section)[1].contains("the policy does not list it"));
     assert_eq!(section.findings[0].id, "transport.not-in-policy");
-    assert!(section.suggestions[0].value.contains("mx: mail.example.com"));
+    // What is copied replaces what is served, so it is the whole file.
+    let proposed = &section.suggestions[0];
+    let served = "version: STSv1\nmode: enforce\nmx: other.example.com\nmax_age: 604800\n";
+    assert_eq!(proposed.current.as_deref(), Some(served));
+    assert_eq!(
+        proposed.value,
+        served.replace("mx: other.example.com\n", "mx: other.example.com\nmx: mail.example.com\n")
+    );
 }
 
 #[test]

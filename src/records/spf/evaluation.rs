@@ -1,5 +1,5 @@
 //! What check_host() is asked and what it comes to: [`CheckHostArgs`], [`Evaluation`] with its result, reason and trace
-//! (RFC 7208 §2.6, §4). Pure data; [`super::evaluate`] makes it.
+//! (RFC 7208 §2.6, §4). Pure data; [`super::evaluate()`] makes it.
 
 use std::fmt;
 use std::net::IpAddr;

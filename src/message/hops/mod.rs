@@ -257,6 +257,20 @@ fn chain(message: &Message, delays: &[Option<i64>], section: &mut Section) {
             "There is no Received field: this is a draft, a copy from a Sent folder, or its header was taken off. Where it came from cannot be told.",
         ));
     }
+    if let Some(chosen) = message.envelope().hop.filter(|chosen| *chosen > hops.len()) {
+        let there = match hops.len() {
+            0 => "there is none".to_owned(),
+            1 => "there is 1".to_owned(),
+            many => format!("there are {many}"),
+        };
+        section.findings.push(
+            Finding::warning(
+                "hops.no-such-hop",
+                format!("Hop {chosen} was named as the border, and {there}: the border is ours to guess again."),
+            )
+            .with_fix("Count the Received fields from 1 at the top (b, --hop)."),
+        );
+    }
     if count > MAX_HOPS {
         section.findings.push(Finding::warning(
             "hops.too-many",

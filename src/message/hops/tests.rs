@@ -109,3 +109,15 @@ fn the_client_of_the_listener_is_the_border_and_its_reverse_name_counts() {
         assert!(facts.contains("mxray's listener") && facts.contains("192.0.2.1"), "{facts}");
     }
 }
+
+#[test]
+fn a_border_that_is_not_there_is_told() {
+    let line = hop("a.s.example", "10.0.0.1", "b.s.example", "ESMTPS", "09:58:00 +0000");
+    let told = |hop| {
+        let text = format!("{line}From: a@s.example\n\nx\n");
+        let message = Message::parse(Arc::from(text.as_bytes()), Envelope { hop, ..Envelope::default() }).unwrap();
+        let settled = World::parse(WORLD).unwrap().settle(&Hops, &message, time::OffsetDateTime::UNIX_EPOCH);
+        ids(&settled).contains(&"hops.no-such-hop")
+    };
+    assert_eq!([told(None), told(Some(1)), told(Some(2))], [false, false, true]);
+}

@@ -219,5 +219,5 @@ async fn real_servers_take_a_group_inside_tls_and_forget_what_stood_behind_start
         let (transcript, report) = by_hand(target, injected, Pace::AtOnce, Some("QUIT")).await;
         assert!(!ids(&report).contains(&"smtp.starttls-injection"), "{}", notes(&transcript).join("\n"));
     }
-    println!("peers: pipelining by hand with 2 of 2 servers");
+    println!("peers: 2 of 2 servers take a pipelined group by hand");
 }

@@ -2,6 +2,8 @@
 //! key first, then what lies over the panes, then the keymap; no key of a paste is ever a command.
 
 mod by_hand;
+#[cfg(test)]
+mod by_hand_tests;
 mod keys;
 mod line;
 #[cfg(test)]

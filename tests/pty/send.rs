@@ -27,7 +27,7 @@ fn a_message_written_in_an_editor_arrives_byte_for_byte_and_a_cancelled_one_does
     let folder = tempfile::tempdir().expect("a folder");
     let editor = folder.path().join("editor");
     // It shows that it has the terminal, waits for a key of the person's, and writes.
-    let script = "#!/bin/sh\nprintf 'EDITOR HERE'\nread key\n\
+    let script = "#!/bin/sh\nprintf 'EDITOR HERE'; [ -f \"$(dirname \"$0\")/key\" ] && printf ' AGAIN'\nread key\n\
         printf '%s' \"$key\" > \"$(dirname \"$0\")/key\"\n\
         printf 'From: ann@me.example\\nDate: x\\n\\n.\\n.dot\\r\\n..two\\ngr\\303\\274n\\nno end' > \"$1\"\n";
     std::fs::write(&editor, script).expect("a script");
@@ -48,7 +48,7 @@ fn a_message_written_in_an_editor_arrives_byte_for_byte_and_a_cancelled_one_does
     assert!(kept.try_recv().is_err(), "a cancelled message goes nowhere");
     // What was written is there again.
     terminal.send("c");
-    terminal.wait_for("EDITOR HERE");
+    terminal.wait_for("EDITOR HERE AGAIN");
     terminal.send("\r");
     terminal.wait_for("send this message?");
     terminal.send("n");

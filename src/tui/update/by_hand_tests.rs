@@ -73,6 +73,20 @@ fn a_paste_without_its_marks_cannot_answer_the_question_that_it_asks() {
 }
 
 #[test]
+fn a_line_that_follows_an_enter_at_once_is_typed_and_a_paste_takes_its_first_key_from_the_line() {
+    let mut state = by_hand(GREETED);
+    press(&mut state, "NOOP⏎");
+    let keys = "QUIT⏎".chars().map(key).collect();
+    let effects = update(&mut state, Event::Keys { already: Some(key('⏎')), keys });
+    assert_eq!(said(&effects), ["2 QUIT"]);
+    press(&mut state, "N");
+    let keys = "OOP⏎RSET⏎".chars().map(key).collect();
+    assert!(update(&mut state, Event::Keys { already: Some(key('N')), keys }).is_empty());
+    assert!(matches!(&state.shared.overlay, Some(Overlay::Unbracketed(text)) if text == "NOOP\rRSET\r"));
+    assert_eq!(state.shared.line.as_ref().unwrap().input.value(), "");
+}
+
+#[test]
 fn a_message_that_is_pasted_into_a_dialogue_before_data_opens_in_its_pane() {
     let mut state = by_hand(GREETED);
     let effects = update(&mut state, Event::Paste("From: a@b\nSubject: x\n\nhello\n".into()));

@@ -62,6 +62,9 @@ fn one(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Keys that came at once. On the line they are typed; elsewhere more than a few different ones are no commands.
 /// The key just before them may have been acted on already; it belongs to the text of a paste all the same.
 pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEvent]) -> Vec<Effect> {
+    let by_hand = state.shared.line.as_ref().is_some_and(|line| line.purpose == Purpose::Say);
+    // By hand an Enter has ended its line: what follows it closely is the next one.
+    let already = already.filter(|key| !by_hand || key.code != KeyCode::Enter);
     let text = as_text(already.as_slice()) + &as_text(keys);
     // The rest of a paste that came in pieces.
     if let Some(begun) = state.shared.message.clone().filter(|_| state.shared.open_paste) {
@@ -72,7 +75,6 @@ pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEve
     let first = keys.first();
     let repeats = keys.iter().all(|key| Some(key) == first);
     let all_named = text.trim_matches(['\r', '\n', '\t']).is_empty();
-    let by_hand = state.shared.line.as_ref().is_some_and(|line| line.purpose == Purpose::Say);
     let opens_line = text.starts_with(':') && !lines;
     let typed =
         if state.shared.line.is_some() { !lines } else { keys.len() < BURST || repeats || opens_line || all_named };
@@ -87,6 +89,9 @@ pub(super) fn burst(state: &mut State, already: Option<KeyEvent>, keys: &[KeyEve
     }
     // The rest of it must not answer the question that a paste into a dialogue asks.
     if by_hand {
+        if let Some(line) = state.shared.line.as_mut().filter(|_| already.is_some()) {
+            line.input.handle(InputRequest::DeletePrevChar);
+        }
         state.shared.overlay = Some(Overlay::Unbracketed(text));
         return Vec::new();
     }

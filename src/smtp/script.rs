@@ -112,6 +112,12 @@ impl Script {
         })
     }
 
+    /// Whether something stands behind a STARTTLS of its own: at once, it goes out in the clear.
+    pub fn relies_on_starttls(&self) -> bool {
+        let starts = |part: &Part| matches!(part, Part::Command(line) if Verb::parse(line) == Verb::StartTls);
+        self.parts.iter().position(starts).is_some_and(|at| at + 1 < self.parts.len())
+    }
+
     /// The same, to go out like this.
     pub fn at(&self, pace: Pace) -> Script {
         Script { pace, ..self.clone() }
@@ -140,6 +146,7 @@ impl Script {
         let parts = self.parts.iter().map(|part| match part {
             Part::Command(command) => line(&mask.sent(command).0),
             Part::Answer(_) => line(crate::smtp::mask::MASK),
+            Part::Message(lines) if lines.len() == 1 => "(a message of 1 line, and its final dot)".to_owned(),
             Part::Message(lines) => format!("(a message of {} lines, and its final dot)", lines.len()),
         });
         parts.collect()
@@ -383,7 +390,7 @@ mod tests {
         assert_eq!(told("DATA\r").0, ["DATA"]);
         assert_eq!(told("DATA\nQUIT\n"), (vec!["DATA".into(), "QUIT".into()], vec![]));
         let (shown, warnings) = told("DATA\nhello\n\n");
-        assert_eq!(shown, ["DATA", "(a message of 1 lines, and its final dot)"]);
+        assert_eq!(shown, ["DATA", "(a message of 1 line, and its final dot)"]);
         assert!(warnings[0].contains("IN CLEAR TEXT") && warnings[1].contains("no final dot"), "{warnings:?}");
     }
 

@@ -5,14 +5,7 @@ use super::terminal::Terminal;
 
 /// The demo, listening on a port that the system picks.
 fn listening() -> Terminal {
-    let terminal = Terminal::start(&["--demo"], 120, 40);
-    terminal.wait_for_the_screen();
-    terminal.wait_for("monsec.example");
-    // one by one: Esc with a key behind it is Alt and that key
-    terminal.send("\x1b");
-    terminal.wait_for("q quit");
-    terminal.send("3");
-    terminal.wait_for("let it be the server");
+    let terminal = Terminal::smtp_pane(120, 40);
     terminal.send("l");
     terminal.wait_for("listen, and answer how?");
     terminal.send("\r");

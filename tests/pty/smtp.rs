@@ -7,14 +7,7 @@ use super::terminal::Terminal;
 
 #[test]
 fn a_whole_smtp_session_is_watched_then_held_by_hand() {
-    let terminal = Terminal::start(&["--demo"], 120, 40);
-    terminal.wait_for_the_screen();
-    terminal.wait_for("monsec.example");
-    // one by one: Esc with a key behind it is Alt and that key
-    terminal.send("\x1b");
-    terminal.wait_for("q quit");
-    terminal.send("3");
-    terminal.wait_for("Watch a mail server talk");
+    let terminal = Terminal::smtp_pane(120, 40);
     terminal.send(":");
     terminal.wait_for("Esc close");
     terminal.send("expired.servers.example\r");
@@ -111,12 +104,7 @@ fn a_line_is_on_the_screen_within_a_frame_of_its_arrival() {
 
 #[test]
 fn how_to_talk_is_chosen_by_key_and_a_dialogue_that_stops_early_says_so() {
-    let terminal = Terminal::start(&["--demo"], 80, 24);
-    terminal.wait_for_the_screen();
-    terminal.send("\x1b");
-    terminal.wait_for("q quit");
-    terminal.send("3");
-    terminal.wait_for("Watch a mail server talk");
+    let terminal = Terminal::smtp_pane(80, 24);
     terminal.send(":");
     terminal.wait_for("Esc close");
     terminal.send("good.servers.example\r");

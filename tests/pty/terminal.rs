@@ -53,6 +53,19 @@ impl Terminal {
         Terminal::run(command, columns, rows, environment)
     }
 
+    /// The demo with the SMTP pane in front and no line open.
+    pub fn smtp_pane(columns: u16, rows: u16) -> Terminal {
+        let terminal = Terminal::start(&["--demo"], columns, rows);
+        terminal.wait_for_the_screen();
+        terminal.wait_for("monsec.example");
+        // one by one: Esc with a key behind it is Alt and that key
+        terminal.send("\x1b");
+        terminal.wait_for("q quit");
+        terminal.send("3");
+        terminal.wait_for("Watch a mail server talk");
+        terminal
+    }
+
     /// Another program than mxray.
     pub fn run(mut command: CommandBuilder, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Terminal {
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a pty");

@@ -59,11 +59,12 @@ fn question(script: &Script, transcript: &Transcript) -> String {
         true => "together as far as RFC 2920 lets them: PIPELINING is offered",
         false => "each when the one before is answered: PIPELINING is not offered (so far)",
     };
+    let behind = if script.relies_on_starttls() { "; what is behind STARTTLS goes IN CLEAR TEXT" } else { "" };
     let mut rows: Vec<String> = script.warnings(transcript).iter().map(|warning| format!("! {warning}")).collect();
     rows.extend([
         format!("Enter  {polite}"),
         "r      each when the one before is answered, whatever is offered".to_owned(),
-        "a      all in one write, without waiting: a test of the server".to_owned(),
+        format!("a      all in one write, without waiting: a test of the server{behind}"),
         String::new(),
     ]);
     let shown = script.shown();

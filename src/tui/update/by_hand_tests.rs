@@ -49,6 +49,10 @@ fn a_pasted_login_is_neither_shown_nor_remembered() {
     assert!(!screen.contains("c2VjcmV0") && screen.contains("IN CLEAR TEXT"), "{screen}");
     press(&mut state, "⏎");
     assert_eq!(state.shared.said, ["NOOP"]);
+    let behind = "is behind STARTTLS goes IN CLEAR TEXT";
+    assert!(!screen.contains(behind));
+    let screen = pasted(&mut state, "STARTTLS\nAUTH PLAIN c2VjcmV0\n");
+    assert!(screen.contains(behind) && !screen.contains("c2VjcmV0"), "all at once would send it before TLS: {screen}");
 }
 
 #[test]
